@@ -1,0 +1,202 @@
+/*
+ * keeper - knows what servers' names stand for.
+ *
+ *	from	may ask
+ *	master	nothing
+ *
+ * It alone reads answers of the DNS.  What it finds goes into the address
+ * book, which the workers map read-only; a name that can no longer be looked
+ * up keeps its last addresses.
+ */
+#include <errno.h>
+#include <netdb.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "process/book.h"
+#include "process/channel.h"
+#include "process/role.h"
+#include "process/sandbox.h"
+
+#define REFRESH_MS	60000	/* after a name was found */
+#define RETRY_MIN_MS	1000	/* after it was not, doubling */
+#define RETRY_MAX_MS	60000
+
+struct name {
+	const struct conf_addr	*server;
+	struct net_addr		 addrs[BOOK_ADDRS_MAX];
+	size_t			 n;
+	int			 retry_ms;
+	int64_t			 next;		/* look-up, io_now_ms() */
+	bool			 failing;	/* and said so */
+};
+
+struct keeper {
+	struct name		*names;
+	size_t			 nnames;
+	struct book_entry	*book;
+};
+
+bool
+keeper_needed(const struct conf *conf)
+{
+	return conf->nbook > 0;
+}
+
+static void
+gather_names(struct keeper *k, const struct conf *conf)
+{
+	k->nnames = conf->nbook;
+	k->names = mem_calloc(k->nnames, sizeof(*k->names));
+	for (size_t i = 0; i < conf->nbackends; i++) {
+		const struct conf_addrs	*list = &conf->backends[i].servers;
+
+		for (size_t j = 0; j < list->n; j++)
+			if (list->v[j].book != CONF_NO_BOOK)
+				k->names[list->v[j].book].server =
+				    &list->v[j];
+	}
+}
+
+static size_t
+collect(const struct addrinfo *res, uint16_t port, struct net_addr *addrs)
+{
+	size_t	 n = 0;
+
+	for (; res != NULL && n < BOOK_ADDRS_MAX; res = res->ai_next) {
+		struct net_addr	*a = &addrs[n];
+
+		if ((res->ai_family != AF_INET &&
+		    res->ai_family != AF_INET6) ||
+		    res->ai_addrlen > sizeof(a->u))
+			continue;
+		memset(a, 0, sizeof(*a));
+		memcpy(&a->u, res->ai_addr, res->ai_addrlen);
+		a->len = res->ai_addrlen;
+		net_set_port(a, port);
+		n++;
+	}
+	return n;
+}
+
+/* DNS servers rotate their answers: the same set is no news. */
+static bool
+is_same_set(const struct name *nm, const struct net_addr *addrs, size_t n)
+{
+	size_t	 found = 0;
+
+	for (size_t i = 0; i < n; i++)
+		for (size_t j = 0; j < nm->n; j++)
+			if (net_same(&addrs[i], &nm->addrs[j])) {
+				found++;
+				break;
+			}
+	return found == n && n == nm->n;
+}
+
+static void
+learn(struct keeper *k, struct name *nm, const struct net_addr *addrs, size_t n)
+{
+	char	 text[NET_TEXT_MAX], all[512];
+	size_t	 len = 0;
+
+	nm->retry_ms = 0;
+	nm->next = io_now_ms() + REFRESH_MS;
+	if (is_same_set(nm, addrs, n) && !nm->failing)
+		return;
+	nm->failing = false;
+	memcpy(nm->addrs, addrs, n * sizeof(*addrs));
+	nm->n = n;
+	book_write(&k->book[nm->server->book], addrs, n);
+	all[0] = '\0';
+	for (size_t i = 0; i < n && len < sizeof(all); i++)
+		len += (size_t)snprintf(all + len, sizeof(all) - len, " %s",
+		    net_text(&addrs[i], text, sizeof(text)));
+	log_info("%s is%s", nm->server->text, all);
+}
+
+static void
+miss(struct name *nm, const char *why)
+{
+	nm->retry_ms = nm->retry_ms == 0 ? RETRY_MIN_MS : nm->retry_ms * 2;
+	if (nm->retry_ms > RETRY_MAX_MS)
+		nm->retry_ms = RETRY_MAX_MS;
+	nm->next = io_now_ms() + nm->retry_ms;
+	if (nm->failing)
+		return;
+	nm->failing = true;
+	log_warn("%s cannot be looked up: %s; %s", nm->server->text, why,
+	    nm->n > 0 ? "its last addresses stay in use" :
+	    "trying until it can");
+}
+
+static void
+look_up(struct keeper *k, struct name *nm)
+{
+	const struct addrinfo	 hints = { .ai_socktype = SOCK_STREAM };
+	struct addrinfo		*res;
+	struct net_addr		 addrs[BOOK_ADDRS_MAX];
+	size_t			 n;
+	int			 error;
+
+	error = getaddrinfo(nm->server->spec.name, NULL, &hints, &res);
+	if (error != 0) {
+		miss(nm, error == EAI_SYSTEM ? strerror(errno) :
+		    gai_strerror(error));
+		return;
+	}
+	n = collect(res, nm->server->spec.port, addrs);
+	freeaddrinfo(res);
+	if (n == 0)
+		miss(nm, "it has no address");
+	else
+		learn(k, nm, addrs, n);
+}
+
+/* Look up what is due; returns milliseconds until the next is. */
+static int
+look_up_due(struct keeper *k)
+{
+	int64_t	 next = INT64_MAX;
+
+	for (size_t i = 0; i < k->nnames; i++) {
+		if (io_now_ms() >= k->names[i].next)
+			look_up(k, &k->names[i]);
+		if (k->names[i].next < next)
+			next = k->names[i].next;
+	}
+	return io_left_ms(next);
+}
+
+_Noreturn void
+keeper_main(struct setup *s)
+{
+	struct keeper		 k = { .names = NULL };
+	struct pollfd		 p = { .fd = s->channel, .events = POLLIN };
+	sigset_t		 none;
+	int			 wait;
+
+	/* TERM ends this process wherever it is: a look-up may take long. */
+	signal(SIGTERM, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	k.book = book_map_writable(s->book_fd, s->conf->nbook);
+	if (k.book == NULL)
+		log_fatal(1, "address book: %s", strerror(errno));
+	gather_names(&k, s->conf);
+	sandbox_enter();
+	proc_title("keeper: %zu names", k.nnames);
+	wait = look_up_due(&k);
+	setup_ready(s);
+	for (;;) {
+		/* The master says nothing to us but its end. */
+		if (poll(&p, 1, wait) == 1)
+			exit(0);
+		wait = look_up_due(&k);
+	}
+}

@@ -1,0 +1,379 @@
+/*
+ * logger - owns the log file, or the connection to syslog.
+ *
+ *	from	may ask
+ *	master	MSG_REOPEN
+ *	anyone	MSG_LOG, over the lanes
+ *
+ * It is waited for by nobody: what it cannot read in time stays in the
+ * sockets, and what does not fit there is counted by who dropped it.
+ */
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "base/msg.h"
+#include "base/sig.h"
+#include "process/channel.h"
+#include "process/role.h"
+#include "process/sandbox.h"
+
+#define REPEATS_MAX	10	/* of one line in a window, before silence */
+#define WINDOW_MS	10000
+#define LAST_WORDS_MS	1000	/* to read on once the master is gone */
+#define BATCH		64	/* lines of one lane before the next has its turn */
+
+/* One line that keeps coming. */
+struct repeat {
+	uint32_t	 key;		/* 0: free */
+	unsigned int	 seen;		/* in this window */
+	int64_t		 until;		/* its end, io_now_ms() */
+};
+
+struct logger {
+	struct setup	*s;
+	int		 out;		/* -1: syslog */
+	bool		 to_file;
+	bool		 json;
+	uint64_t	*reported;	/* dropped lines, a lane each */
+	bool		*closed;	/* lanes nobody writes to any more */
+	struct repeat	 repeats[64];
+	char		 buf[LOGLINE_TEXT_MAX * 2];
+	size_t		 len;
+	uint64_t	 lost;		/* lines that could not be written */
+};
+
+static int
+open_file(const char *path)
+{
+	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC |
+	    O_NOCTTY, 0640);
+}
+
+static void	 say(struct logger *, enum logline_level, const char *, ...)
+		    __attribute__((format(printf, 3, 4)));
+
+/* Lines in a buffer, to count what is lost with it. */
+static uint64_t
+count_lines(const char *p, size_t len)
+{
+	uint64_t	 n = 0;
+
+	for (size_t i = 0; i < len; i++)
+		n += p[i] == '\n';
+	return n;
+}
+
+static void
+flush(struct logger *g)
+{
+	uint64_t	 lost;
+
+	if (g->len == 0)
+		return;
+	if (io_write_all(g->out, g->buf, g->len) == -1)
+		g->lost += count_lines(g->buf, g->len);
+	g->len = 0;
+	if (g->lost == 0)
+		return;
+	/* Try to say so; if that works too, it is over. */
+	lost = g->lost;
+	say(g, LOGLINE_ERROR, "%ju lines were lost: the log could not be "
+	    "written", (uintmax_t)lost);
+	if (io_write_all(g->out, g->buf, g->len) == 0)
+		g->lost = 0;
+	g->len = 0;
+}
+
+static void
+to_syslog(const struct logline *l, pid_t pid, char *text)
+{
+	static const int	 priorities[] = {
+		LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG,
+	};
+	size_t			 n = logline_text(l, pid, false, text);
+
+	syslog(priorities[l->level], "%.*s", (int)(n - 1), text);
+}
+
+static void
+emit(struct logger *g, const struct logline *l, pid_t pid)
+{
+	if (sizeof(g->buf) - g->len < LOGLINE_TEXT_MAX)
+		flush(g);
+	if (g->out == -1)
+		to_syslog(l, pid, g->buf);
+	else if (g->json)
+		g->len += logline_json(l, pid, g->buf + g->len);
+	else
+		g->len += logline_text(l, pid, true, g->buf + g->len);
+}
+
+/* The logger's own lines go no way round. */
+static void
+say(struct logger *g, enum logline_level level, const char *fmt, ...)
+{
+	struct logline	 l = { .level = level, .wall_us = io_wall_us() };
+	char		 text[1024];
+	va_list		 ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	l.role = logline_string("logger");
+	l.event = logline_string("");
+	l.text = logline_string(text);
+	emit(g, &l, getpid());
+}
+
+static void
+close_window(struct logger *g, struct repeat *r)
+{
+	if (r->key != 0 && r->seen > REPEATS_MAX)
+		say(g, LOGLINE_INFO, "%u more suppressed, of a line that "
+		    "came %u times in %d seconds", r->seen - REPEATS_MAX,
+		    r->seen, WINDOW_MS / 1000);
+	r->key = 0;
+	r->seen = 0;
+}
+
+/* Sessions and debugging are told in full; prose at most so many times. */
+static bool
+is_repeat(struct logger *g, const struct logline *l)
+{
+	struct repeat	*r;
+
+	if (l->repeat_key == 0 || l->level == LOGLINE_DEBUG)
+		return false;
+	r = &g->repeats[l->repeat_key % nitems(g->repeats)];
+	if (r->key != l->repeat_key || io_now_ms() >= r->until) {
+		close_window(g, r);
+		r->key = l->repeat_key;
+		r->until = io_now_ms() + WINDOW_MS;
+	}
+	return ++r->seen > REPEATS_MAX;
+}
+
+static void
+close_windows(struct logger *g, int64_t now)
+{
+	for (size_t i = 0; i < nitems(g->repeats); i++)
+		if (g->repeats[i].key != 0 && now >= g->repeats[i].until)
+			close_window(g, &g->repeats[i]);
+}
+
+/* Receive one datagram and who sent it; as fdpass_recv, but no descriptor. */
+static ssize_t
+receive(int fd, void *data, size_t size, pid_t *pid)
+{
+	union {
+		char		 buf[CMSG_SPACE(sizeof(struct ucred))];
+		struct cmsghdr	 align;
+	}		 ctl = { .buf = { 0 } };
+	struct iovec	 iov = { data, size };
+	struct msghdr	 mh = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = &ctl, .msg_controllen = sizeof(ctl),
+	};
+	struct cmsghdr	*c;
+	struct ucred	 cred;
+	ssize_t		 n;
+
+	n = recvmsg(fd, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	c = n > 0 ? CMSG_FIRSTHDR(&mh) : NULL;
+	*pid = 0;
+	if (c != NULL && c->cmsg_level == SOL_SOCKET &&
+	    c->cmsg_type == SCM_CREDENTIALS &&
+	    c->cmsg_len == CMSG_LEN(sizeof(cred))) {
+		memcpy(&cred, CMSG_DATA(c), sizeof(cred));
+		*pid = cred.pid;
+	}
+	return n;
+}
+
+static void
+on_line(struct logger *g, const uint8_t *data, size_t size, pid_t pid)
+{
+	struct logline	 l;
+	struct msg	 m;
+	struct rd	 r;
+
+	if (msg_decode(data, size, &m) == -1 || m.type != MSG_LOG) {
+		say(g, LOGLINE_ERROR, "process %d sent what is no line",
+		    (int)pid);
+		return;
+	}
+	rd_init(&r, m.payload, m.len);
+	if (logline_decode(&r, &l) == -1)
+		say(g, LOGLINE_ERROR, "process %d sent a malformed line",
+		    (int)pid);
+	else if (!is_repeat(g, &l))
+		emit(g, &l, pid);
+}
+
+/* Say how many lines found no room, once there is room again. */
+static void
+report_dropped(struct logger *g, size_t i)
+{
+	uint64_t	 dropped = atomic_load(&g->s->lanes[i].lane->dropped);
+
+	if (dropped == g->reported[i])
+		return;
+	say(g, LOGLINE_WARN, "%ju lines were dropped: they came faster than "
+	    "they could be written", (uintmax_t)(dropped - g->reported[i]));
+	g->reported[i] = dropped;
+}
+
+/* Read a batch of one lane.  True when it is empty now. */
+static bool
+read_lane(struct logger *g, size_t i)
+{
+	uint8_t	 data[MSG_HEADER + LOGLINE_MAX];
+	ssize_t	 n;
+	pid_t	 pid;
+
+	for (int lines = 0; lines < BATCH; lines++) {
+		n = receive(g->s->lanes[i].fd, data, sizeof(data), &pid);
+		if (n > 0)
+			on_line(g, data, (size_t)n, pid);
+		else if (n == -1 && errno == EINTR)
+			continue;
+		else {
+			if (n == 0)
+				g->closed[i] = true;
+			report_dropped(g, i);
+			return true;
+		}
+	}
+	return false;
+}
+
+static int
+on_reopen(void *ctx, struct rd *r, int *fds)
+{
+	struct logger	*g = ctx;
+	int		 fd;
+
+	(void)r;
+	(void)fds;
+	if (!g->to_file)
+		return 0;
+	fd = open_file(g->s->conf->log.to);
+	if (fd == -1) {
+		say(g, LOGLINE_ERROR, "cannot open %s again: %s; writing on "
+		    "where I was", g->s->conf->log.to, strerror(errno));
+		return 0;
+	}
+	flush(g);
+	close(g->out);
+	g->out = fd;
+	say(g, LOGLINE_INFO, "log file opened again");
+	return 0;
+}
+
+static const struct channel_rule requests[] = {
+	{ MSG_REOPEN,	ROLE_MASTER,	0,	on_reopen },
+};
+
+static void
+open_log(struct logger *g)
+{
+	const char	*to = g->s->conf->log.to;
+
+	g->out = -1;
+	g->json = g->s->conf->log.format == CONF_LOG_JSON;
+	if (strcmp(to, "stdout") == 0)
+		g->out = STDOUT_FILENO;
+	else if (strcmp(to, "stderr") == 0)
+		g->out = STDERR_FILENO;
+	else if (strcmp(to, "syslog") == 0)
+		openlog("sallyportd", LOG_NDELAY, LOG_DAEMON);
+	else {
+		g->to_file = true;
+		g->out = open_file(to);
+		if (g->out == -1)
+			log_fatal(77, "log.to: cannot open %s as user %u, "
+			    "group %u: %s", to, (unsigned)geteuid(),
+			    (unsigned)getegid(), strerror(errno));
+	}
+}
+
+/* Read what lies in all lanes until it is over or the last words are said. */
+static _Noreturn void
+finish(struct logger *g)
+{
+	int64_t		 deadline = io_now_ms() + LAST_WORDS_MS;
+	struct pollfd	 p[SETUP_LANES_MAX];
+	bool		 open = true;
+
+	while (open && io_left_ms(deadline) > 0) {
+		open = false;
+		for (size_t i = 0; i < g->s->nlanes; i++) {
+			while (!g->closed[i] && !read_lane(g, i))
+				continue;
+			p[i].fd = g->closed[i] ? -1 : g->s->lanes[i].fd;
+			p[i].events = POLLIN;
+			open |= !g->closed[i];
+		}
+		flush(g);
+		if (open)
+			(void)sig_ppoll(p, g->s->nlanes,
+			    io_left_ms(deadline));
+	}
+	close_windows(g, INT64_MAX);
+	flush(g);
+	exit(0);
+}
+
+_Noreturn void
+logger_main(struct setup *s)
+{
+	static const int	 signals[] = { SIGTERM, 0 };
+	const int		 on = 1;
+	struct pollfd		 p[SETUP_LANES_MAX + 1];
+	struct logger		*g = mem_calloc(1, sizeof(*g));
+
+	g->s = s;
+	g->reported = mem_calloc(s->nlanes, sizeof(*g->reported));
+	g->closed = mem_calloc(s->nlanes, sizeof(*g->closed));
+	sig_init(signals);
+	open_log(g);
+	for (size_t i = 0; i < s->nlanes; i++)
+		(void)setsockopt(s->lanes[i].fd, SOL_SOCKET, SO_PASSCRED, &on,
+		    sizeof(on));
+	sandbox_enter();
+	proc_title("logger");
+	setup_ready(s);
+	for (;;) {
+		p[s->nlanes] = (struct pollfd){ s->channel, POLLIN, 0 };
+		for (size_t i = 0; i < s->nlanes; i++)
+			p[i] = (struct pollfd){
+			    g->closed[i] ? -1 : s->lanes[i].fd, POLLIN, 0 };
+		/* Its end comes by the channel; TERM tells of a dead master. */
+		if (sig_ppoll(p, s->nlanes + 1, 1000) == -1) {
+			if (sig_is_set(SIGTERM))
+				finish(g);
+			continue;
+		}
+		for (size_t i = 0; i < s->nlanes; i++)
+			if (p[i].revents != 0)
+				(void)read_lane(g, i);
+		close_windows(g, io_now_ms());
+		if (p[s->nlanes].revents != 0 &&
+		    channel_dispatch(s->channel, ROLE_MASTER, requests,
+		    nitems(requests), g) != 1)
+			finish(g);
+		flush(g);
+	}
+}

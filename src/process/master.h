@@ -1,0 +1,24 @@
+/*
+ * master.h - root: binds, starts the roles, starts again what dies.
+ */
+#ifndef PROCESS_MASTER_H
+#define PROCESS_MASTER_H
+
+#include "policy/conf.h"
+
+/* Exit codes of sallyportd(8). */
+enum {
+	EXIT_OK = 0,
+	EXIT_RUNTIME = 1,
+	EXIT_USAGE = 2,
+	EXIT_PERMISSION = 77,
+	EXIT_CONFIG = 78,
+};
+
+/*
+ * Run until a signal ends it; returns the exit code.  `announce' is called
+ * once, with 0, when every pool serves.
+ */
+int	 master_run(const struct conf *conf, void (*announce)(int status));
+
+#endif

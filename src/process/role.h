@@ -1,0 +1,34 @@
+/*
+ * role.h - the processes that the master starts, one entry each.
+ *
+ * A new role is a file with its main function and a line in the table in
+ * sallyportd.c; the master starts them in the table's order, waits for each
+ * to be ready, and starts again what dies.
+ */
+#ifndef PROCESS_ROLE_H
+#define PROCESS_ROLE_H
+
+#include <stdbool.h>
+
+#include "policy/conf.h"
+#include "process/setup.h"
+
+struct role {
+	const char	*name;
+	unsigned int	 id;		/* ROLE_LOGGER and so on */
+	void		(*main)(struct setup *) __attribute__((noreturn));
+	bool		 per_pool;	/* one for each, else one */
+	bool		 own_root;	/* lives in an empty one if it can */
+	bool		 may_lag;	/* the next need not wait for it */
+	bool		(*needed)(const struct conf *);	/* NULL: always */
+};
+
+extern const struct role	 roles[];	/* ends with a NULL name */
+
+_Noreturn void	 logger_main(struct setup *s);
+_Noreturn void	 keeper_main(struct setup *s);
+_Noreturn void	 spawner_main(struct setup *s);
+
+bool		 keeper_needed(const struct conf *conf);
+
+#endif

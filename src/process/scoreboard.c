@@ -1,0 +1,99 @@
+#include <sys/mman.h>
+
+#include <string.h>
+#include <unistd.h>
+
+#include "process/proc.h"
+#include "process/scoreboard.h"
+
+#define PAGE	((size_t)4096)
+
+_Static_assert(sizeof(struct sb_worker) <= 4096, "one page a worker");
+_Static_assert(sizeof(struct sb_pool) <= 4096, "one page a pool");
+
+int
+scoreboard_new(struct scoreboard *sb, size_t workers)
+{
+	size_t	 size = (workers + 1) * PAGE;
+	void	*p;
+
+	sb->workers = workers;
+	sb->fd = proc_memfd("scoreboard", size);
+	if (sb->fd == -1)
+		return -1;
+	p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, sb->fd, 0);
+	if (p == MAP_FAILED)
+		return -1;
+	sb->pool = p;
+	return madvise(p, size, MADV_DONTFORK);
+}
+
+struct sb_worker *
+scoreboard_worker(const struct scoreboard *sb, size_t i)
+{
+	return (struct sb_worker *)(void *)((char *)sb->pool + (i + 1) * PAGE);
+}
+
+void
+scoreboard_clear(const struct scoreboard *sb, size_t i)
+{
+	memset(scoreboard_worker(sb, i), 0, sizeof(struct sb_worker));
+}
+
+int
+scoreboard_enter(struct scoreboard *sb, size_t i, struct sb_pool **pool,
+    struct sb_worker **me)
+{
+	void	*p, *q;
+
+	p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, sb->fd, 0);
+	q = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, sb->fd,
+	    (off_t)((i + 1) * PAGE));
+	if (p == MAP_FAILED || q == MAP_FAILED)
+		return -1;
+	close(sb->fd);
+	*pool = p;
+	*me = q;
+	return 0;
+}
+
+struct sb_live *
+scoreboard_map_live(int fd)
+{
+	void	*p = mmap(NULL, sizeof(struct sb_live),
+		    PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (p == MAP_FAILED ||
+	    madvise(p, sizeof(struct sb_live), MADV_DONTFORK) == -1)
+		return NULL;
+	return p;
+}
+
+void
+sb_write_begin(struct sb_worker *w)
+{
+	atomic_fetch_add(&w->version, 1);
+}
+
+void
+sb_write_end(struct sb_worker *w)
+{
+	atomic_fetch_add(&w->version, 1);
+}
+
+bool
+sb_read(const struct sb_worker *w, struct sb_session *copy)
+{
+	uint32_t	 before;
+
+	for (int tries = 0; tries < 5; tries++) {
+		before = atomic_load(&w->version);
+		memcpy(copy, &w->session, sizeof(*copy));
+		copy->listener[SB_LISTENER_MAX - 1] = '\0';
+		copy->client[SB_ADDR_MAX - 1] = '\0';
+		copy->server[SB_ADDR_MAX - 1] = '\0';
+		if (before % 2 == 0 && atomic_load(&w->version) == before)
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,97 @@
+/*
+ * scoreboard.h - what each worker is doing, where its spawner can see it.
+ *
+ * One memory object a spawner: a page that all its workers share, for
+ * counting, then one page a worker, which that worker and the spawner alone
+ * map.  A worker writes its page and nobody locks; a reader takes a copy and
+ * asks whether it was written meanwhile.  What a worker wrote is
+ * believed by nobody but as text and numbers for people to read.
+ */
+#ifndef PROCESS_SCOREBOARD_H
+#define PROCESS_SCOREBOARD_H
+
+#include <sys/types.h>
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "session/flow.h"
+
+#define SB_LISTENER_MAX	40	/* bytes with the NUL, of each text */
+#define SB_ADDR_MAX	128
+#define SB_SPAWNERS_MAX	16	/* of one pool at once, old ones draining */
+
+/* Shared by the workers of one spawner. */
+struct sb_pool {
+	_Atomic int32_t		 idle;		/* workers that wait */
+	_Atomic uint32_t	 arrived;	/* that ever began to */
+	_Atomic uint32_t	 kicked;	/* the spawner was woken */
+	_Atomic uint32_t	 full;		/* it can fork no more */
+};
+
+/* Live workers of a pool by spawner; only spawners and master map it. */
+struct sb_live {
+	_Atomic uint32_t	 workers[SB_SPAWNERS_MAX];
+};
+
+enum sb_state {
+	SB_STARTING,
+	SB_IDLE,		/* counted in sb_pool.idle */
+	SB_BUSY,		/* its session is in the page */
+	SB_BETWEEN,		/* neither */
+};
+
+struct sb_session {
+	uint64_t	 id;
+	int64_t		 accepted_us;	/* io_now_us() */
+	int64_t		 connected_us;	/* 0 until then */
+	char		 listener[SB_LISTENER_MAX];
+	char		 client[SB_ADDR_MAX];
+	char		 server[SB_ADDR_MAX];
+};
+
+struct sb_worker {
+	_Atomic uint32_t	 state;		/* enum sb_state */
+	_Atomic uint32_t	 version;	/* odd while session changes */
+	_Atomic uint32_t	 wakeups;	/* from waiting for work */
+	_Atomic uint32_t	 served;	/* sessions */
+	flow_count		 up, down;	/* bytes of this session */
+	struct sb_session	 session;
+};
+
+/* The spawner's view.  Children do not inherit the mapping, only the fd. */
+struct scoreboard {
+	int		 fd;
+	size_t		 workers;	/* pages for so many */
+	struct sb_pool	*pool;
+};
+
+/* 0, or -1 with errno. */
+int	 scoreboard_new(struct scoreboard *sb, size_t workers);
+struct sb_worker *scoreboard_worker(const struct scoreboard *sb, size_t i);
+/* Make a page as new, for the next worker. */
+void	 scoreboard_clear(const struct scoreboard *sb, size_t i);
+
+/*
+ * In a worker: map the shared page and the page of worker i and close the
+ * descriptor, so that no other page can be had.  0, or -1 with errno.
+ */
+int	 scoreboard_enter(struct scoreboard *sb, size_t i,
+	    struct sb_pool **pool, struct sb_worker **me);
+
+/* Map a pool's counts, hidden from children; NULL with errno. */
+struct sb_live	*scoreboard_map_live(int fd);
+
+/* The owner changes its session between these two. */
+void	 sb_write_begin(struct sb_worker *w);
+void	 sb_write_end(struct sb_worker *w);
+
+/*
+ * Copy a worker's session, all strings ended.  False when it was torn each
+ * of a few times, as when its owner died in the middle.
+ */
+bool	 sb_read(const struct sb_worker *w, struct sb_session *copy);
+
+#endif

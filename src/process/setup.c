@@ -1,0 +1,224 @@
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "base/sig.h"
+#include "process/channel.h"
+#include "process/setup.h"
+
+#define SETUP_MS	10000
+#define SETUP_CONF_MAX	(8 * CONF_FILE_MAX)
+
+/* What is gathered while messages come in. */
+struct gather {
+	struct setup	*s;
+	const char	*role;
+	int		 dir;		/* the empty root, or -1 */
+	bool		 started;
+};
+
+static int
+keep(int *place)
+{
+	int	 fd = *place;
+
+	*place = -1;
+	return fd;
+}
+
+/* Others may be reading through the same open file: no shared offset. */
+static char *
+read_shared(int fd, size_t *len)
+{
+	struct stat	 st;
+	char		*text;
+	ssize_t		 n;
+
+	if (fstat(fd, &st) == -1 || st.st_size > SETUP_CONF_MAX)
+		return NULL;
+	*len = (size_t)st.st_size;
+	text = mem_calloc(1, *len + 1);
+	n = pread(fd, text, *len, 0);
+	if (n >= 0 && (size_t)n == *len)
+		return text;
+	free(text);
+	return NULL;
+}
+
+static int
+on_conf(void *ctx, struct rd *r, int *fds)
+{
+	struct gather		*g = ctx;
+	struct conf_report	 report = { NULL, 0 };
+	char			*text;
+	size_t			 len;
+
+	(void)r;
+	text = read_shared(fds[0], &len);
+	if (text == NULL)
+		log_fatal(1, "configuration: %s", strerror(errno));
+	g->s->conf = conf_new();
+	conf_read_text(g->s->conf, "configuration", text, len, &report);
+	if (conf_finish(g->s->conf, &report) == -1)
+		log_fatal(1, "%s", report.errors[0]);
+	free(text);
+	log_init(g->role, (enum logline_level)g->s->conf->log.level);
+	return 0;
+}
+
+struct log_lane *
+setup_map_lane(int fd)
+{
+	void	*p = mmap(NULL, sizeof(struct log_lane),
+		    PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static int
+on_lane(void *ctx, struct rd *r, int *fds)
+{
+	struct gather	*g = ctx;
+	struct log_lane	*lane = setup_map_lane(fds[1]);
+
+	(void)r;
+	if (lane == NULL)
+		return -1;
+	g->s->log_fd = keep(&fds[0]);
+	log_open(g->s->log_fd, lane);
+	return 0;
+}
+
+static int
+on_lane_in(void *ctx, struct rd *r, int *fds)
+{
+	struct setup	*s = ((struct gather *)ctx)->s;
+	struct log_lane	*lane = setup_map_lane(fds[1]);
+
+	(void)r;
+	if (lane == NULL || s->nlanes == SETUP_LANES_MAX)
+		return -1;
+	s->lanes = mem_resize(s->lanes, s->nlanes + 1, sizeof(*s->lanes));
+	s->lanes[s->nlanes++] = (struct setup_lane){ keep(&fds[0]), lane };
+	return 0;
+}
+
+static int
+on_listener(void *ctx, struct rd *r, int *fds)
+{
+	struct setup		*s = ((struct gather *)ctx)->s;
+	struct setup_listener	*l;
+
+	if (s->nlisteners == SETUP_ADDRS_MAX)
+		return -1;
+	s->listeners = mem_resize(s->listeners, s->nlisteners + 1,
+	    sizeof(*s->listeners));
+	l = &s->listeners[s->nlisteners++];
+	l->listener = rd_u32(r);
+	l->address = rd_u32(r);
+	l->fd = keep(&fds[0]);
+	return 0;
+}
+
+static int
+on_book(void *ctx, struct rd *r, int *fds)
+{
+	(void)r;
+	((struct gather *)ctx)->s->book_fd = keep(&fds[0]);
+	return 0;
+}
+
+static int
+on_live(void *ctx, struct rd *r, int *fds)
+{
+	(void)r;
+	((struct gather *)ctx)->s->live_fd = keep(&fds[0]);
+	return 0;
+}
+
+static int
+start(struct gather *g, struct rd *r)
+{
+	const uint8_t	*p = rd_take(r, sizeof(g->s->start));
+
+	if (p == NULL)
+		return -1;
+	memcpy(&g->s->start, p, sizeof(g->s->start));
+	g->started = true;
+	return 0;
+}
+
+static int
+on_start(void *ctx, struct rd *r, int *fds)
+{
+	(void)fds;
+	return start(ctx, r);
+}
+
+static int
+on_start_in(void *ctx, struct rd *r, int *fds)
+{
+	((struct gather *)ctx)->dir = keep(&fds[0]);
+	return start(ctx, r);
+}
+
+/* Until a role has begun, only the master speaks to it. */
+static const struct channel_rule requests[] = {
+	{ MSG_CONF,	ROLE_MASTER,	1,	on_conf },
+	{ MSG_LANE,	ROLE_MASTER,	2,	on_lane },
+	{ MSG_LANE_IN,	ROLE_MASTER,	2,	on_lane_in },
+	{ MSG_LISTENER,	ROLE_MASTER,	1,	on_listener },
+	{ MSG_BOOK,	ROLE_MASTER,	1,	on_book },
+	{ MSG_LIVE,	ROLE_MASTER,	1,	on_live },
+	{ MSG_START,	ROLE_MASTER,	0,	on_start },
+	{ MSG_START,	ROLE_MASTER,	1,	on_start_in },
+};
+
+struct setup *
+setup_receive(const char *role)
+{
+	static const int	 none[] = { SIGTERM, SIGQUIT, SIGCHLD, 0 };
+	struct setup		*s = mem_calloc(1, sizeof(*s));
+	struct gather		 g = { .s = s, .role = role, .dir = -1 };
+	int64_t			 deadline = io_now_ms() + SETUP_MS;
+
+	log_init(role, LOGLINE_INFO);
+	sig_init(none);
+	s->channel = SETUP_FD;
+	s->log_fd = s->book_fd = s->live_fd = -1;
+	while (!g.started) {
+		int	 n = io_wait(s->channel, POLLIN, deadline);
+
+		if (n == -1 && errno == EINTR && !sig_is_set(SIGTERM))
+			continue;
+		if (n <= 0)
+			log_fatal(1, "%s: the master said nothing", role);
+		n = channel_dispatch(s->channel, ROLE_MASTER, requests,
+		    nitems(requests), &g);
+		if (n != 1)
+			_exit(1);	/* the master is gone, or not ours */
+	}
+	if (s->conf == NULL)
+		log_fatal(1, "%s: started without a configuration", role);
+	(void)setsid();			/* a terminal is the master's alone */
+	proc_drop(&s->start.user, g.dir);
+	proc_die_with(s->start.master, SIGTERM);
+	if (g.dir != -1)
+		close(g.dir);
+	return s;
+}
+
+void
+setup_ready(const struct setup *s)
+{
+	if (channel_send(s->channel, MSG_READY, NULL, 0, NULL, 0) == -1)
+		log_fatal(1, "cannot reach the master: %s", strerror(errno));
+}

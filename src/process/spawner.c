@@ -1,0 +1,443 @@
+/*
+ * spawner - forks the workers of one pool, counts them and buries them.
+ *
+ *	from	may ask
+ *	master	MSG_STOP, MSG_DRAIN
+ *
+ * It has given up everything before the first fork and holds only what its
+ * workers need, so that a fork is cheap.  It keeps `spare' idle ones: a
+ * worker that takes a session sees in the shared page whether too few are
+ * left, and wakes the spawner through an eventfd only then.
+ */
+#include <sys/eventfd.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "base/sig.h"
+#include "process/channel.h"
+#include "process/role.h"
+#include "process/sandbox.h"
+#include "process/worker.h"
+#include "session/end.h"
+
+#define TICK_MS		1000	/* to look for too many idle workers */
+#define FULL_MS		100	/* to look whether there is room again */
+#define PAUSE_MS	500	/* when workers cannot be forked or die young */
+#define YOUNG_DEATHS	8	/* in a row, before that */
+#define KILL_MS		500	/* from TERM to KILL */
+#define CALM_TICKS	10	/* of too many idle ones, before some go */
+
+enum phase {
+	SERVING,
+	DRAINING,		/* end with the last session */
+	STOPPING,		/* sessions were told to end */
+};
+
+struct spawner {
+	struct setup		*s;
+	struct scoreboard	 sb;
+	const struct book_entry	*book;
+	struct sb_live		*live;
+	pid_t			*pids;		/* by slot; 0: free */
+	size_t			 nworkers;
+	size_t			 max;
+	uint32_t		 forked;	/* ever */
+	uint32_t		 stillborn;	/* died before they were idle */
+	unsigned int		 young_deaths;	/* in a row */
+	int			 kick;
+	enum phase		 phase;
+	int64_t			 no_fork_until;
+	int64_t			 kill_at;	/* STOPPING */
+	bool			 ready;
+	bool			 said_full;
+	int32_t			 idle_off;	/* as last recounted */
+	int32_t			 starting_off;
+	int32_t			 least_idle;	/* in the last ticks */
+	unsigned int		 ticks;
+	int64_t			 next_tick;
+};
+
+/* Workers of the pool, those of other spawners included. */
+static size_t
+pool_workers(const struct spawner *sp)
+{
+	size_t	 n = sp->nworkers;
+
+	for (size_t i = 0; i < SB_SPAWNERS_MAX; i++)
+		if (i != sp->s->start.slot)
+			n += atomic_load(&sp->live->workers[i]);
+	return n;
+}
+
+static void
+count_changed(struct spawner *sp)
+{
+	atomic_store(&sp->live->workers[sp->s->start.slot],
+	    (uint32_t)sp->nworkers);
+	proc_title("spawner %s: %zu workers%s", sp->s->start.pool,
+	    sp->nworkers, sp->phase == SERVING ? "" : ", ending");
+}
+
+static void
+fork_worker(struct spawner *sp, size_t slot)
+{
+	struct worker_start	 start = {
+		.s = sp->s, .book = sp->book, .sb = &sp->sb, .slot = slot,
+		.kick = sp->kick, .spawner = getpid(),
+	};
+	pid_t			 pid;
+
+	scoreboard_clear(&sp->sb, slot);
+	pid = fork();
+	if (pid == 0)
+		worker_main(&start);
+	if (pid == -1) {
+		log_warn("fork: %s; %zu workers serve on", strerror(errno),
+		    sp->nworkers);
+		sp->no_fork_until = io_now_ms() + PAUSE_MS;
+		return;
+	}
+	sp->pids[slot] = pid;
+	sp->nworkers++;
+	sp->forked++;
+}
+
+static int32_t
+starting_workers(const struct spawner *sp)
+{
+	return (int32_t)(sp->forked - sp->stillborn -
+	    atomic_load(&sp->sb.pool->arrived));
+}
+
+/* How many more workers should wait for connections. */
+static int32_t
+wanted(const struct spawner *sp)
+{
+	return (int32_t)sp->s->conf->workers.spare - starting_workers(sp) -
+	    atomic_load(&sp->sb.pool->idle);
+}
+
+static void
+fork_wanted(struct spawner *sp)
+{
+	size_t	 before = sp->nworkers, slot = 0;
+	int32_t	 want = wanted(sp);
+	bool	 full = false;
+
+	if (sp->phase != SERVING || io_now_ms() < sp->no_fork_until)
+		return;
+	for (; want > 0 && io_now_ms() >= sp->no_fork_until; want--) {
+		full = pool_workers(sp) >= sp->max;
+		if (full)
+			break;
+		while (sp->pids[slot] != 0)
+			slot++;
+		fork_worker(sp, slot);
+	}
+	atomic_store(&sp->sb.pool->full, full);
+	if (full && !sp->said_full && atomic_load(&sp->sb.pool->idle) <= 0) {
+		log_warn("all %zu workers of pool %s are busy: more "
+		    "connections wait in the listeners' queues", sp->max,
+		    sp->s->start.pool);
+		sp->said_full = true;
+	} else if (!full)
+		sp->said_full = false;
+	if (sp->nworkers != before)
+		count_changed(sp);
+}
+
+static void
+signal_workers(const struct spawner *sp, int signo)
+{
+	for (size_t i = 0; i < sp->max; i++)
+		if (sp->pids[i] != 0)
+			(void)kill(sp->pids[i], signo);
+}
+
+/* The session that a worker had when it died leaves its line by us. */
+static void
+log_session_of(const struct sb_worker *w, enum end end, const char *why)
+{
+	struct sb_session	 session;
+
+	if (atomic_load(&w->state) != SB_BUSY)
+		return;
+	if (!sb_read(w, &session))
+		log_warn("a session ended without a readable trace");
+	else
+		worker_log_session(&session, atomic_load(&w->up),
+		    atomic_load(&w->down), end_text(end), why);
+}
+
+static void
+bury(struct spawner *sp, size_t slot, int status)
+{
+	const struct sb_worker	*w = scoreboard_worker(&sp->sb, slot);
+	bool			 clean = WIFEXITED(status) &&
+				    WEXITSTATUS(status) == 0;
+
+	sp->pids[slot] = 0;
+	sp->nworkers--;
+	/* Its page is the only witness, and may lie: see recount(). */
+	if (atomic_load(&w->state) == SB_IDLE)
+		atomic_fetch_sub(&sp->sb.pool->idle, 1);
+	if (atomic_load(&w->state) == SB_STARTING) {
+		sp->stillborn++;
+		sp->young_deaths++;
+	} else
+		sp->young_deaths = 0;
+	if (sp->young_deaths >= YOUNG_DEATHS)
+		sp->no_fork_until = io_now_ms() + PAUSE_MS;
+	if (clean)
+		return;
+	if (WIFEXITED(status)) {
+		log_warn("worker ended with status %d", WEXITSTATUS(status));
+		return;
+	}
+	if (sp->phase == STOPPING && WTERMSIG(status) == SIGKILL) {
+		log_session_of(w, END_SHUTDOWN, NULL);	/* that was us */
+		return;
+	}
+	log_error("worker died by signal %d (%s)", WTERMSIG(status),
+	    strsignal(WTERMSIG(status)));
+	log_session_of(w, END_CRASHED, strsignal(WTERMSIG(status)));
+	/* Who made it crash learnt our addresses: have others forked. */
+	(void)channel_send(sp->s->channel, MSG_CRASHED, NULL, 0, NULL, 0);
+}
+
+static size_t
+slot_of(const struct spawner *sp, pid_t pid)
+{
+	size_t	 i = 0;
+
+	while (i < sp->max && sp->pids[i] != pid)
+		i++;
+	return i;
+}
+
+static void
+reap(struct spawner *sp)
+{
+	size_t	 before = sp->nworkers, slot;
+	int	 status;
+	pid_t	 pid;
+
+	(void)sig_take(SIGCHLD);
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		slot = slot_of(sp, pid);
+		if (slot < sp->max)
+			bury(sp, slot, status);
+	}
+	if (sp->nworkers != before)
+		count_changed(sp);
+}
+
+/*
+ * Workers count themselves; one that was killed at the wrong moment, or
+ * lies, leaves a count wrong.  The pages tell.  A difference is mended when
+ * it is seen twice: once may be a worker that is just changing.
+ */
+static void
+recount(struct spawner *sp)
+{
+	int32_t	 idle = 0, starting = 0;
+
+	for (size_t i = 0; i < sp->max; i++) {
+		if (sp->pids[i] == 0)
+			continue;
+		switch (atomic_load(&scoreboard_worker(&sp->sb, i)->state)) {
+		case SB_IDLE:
+			idle++;
+			break;
+		case SB_STARTING:
+			starting++;
+		}
+	}
+	idle -= atomic_load(&sp->sb.pool->idle);
+	starting -= starting_workers(sp);
+	if (idle != 0 && idle == sp->idle_off)
+		atomic_fetch_add(&sp->sb.pool->idle, idle);
+	if (starting != 0 && starting == sp->starting_off)
+		sp->stillborn -= (uint32_t)starting;
+	sp->idle_off = idle;
+	sp->starting_off = starting;
+}
+
+/* Let `n' idle workers go. */
+static void
+retire(const struct spawner *sp, int32_t n)
+{
+	for (size_t i = sp->max; i-- > 0 && n > 0;)
+		if (sp->pids[i] != 0 && atomic_load(
+		    &scoreboard_worker(&sp->sb, i)->state) == SB_IDLE) {
+			(void)kill(sp->pids[i], SIGQUIT);
+			n--;
+		}
+}
+
+/* After a rush there are more idle workers than need be: let them go slowly. */
+static void
+tick(struct spawner *sp)
+{
+	int32_t	 idle = atomic_load(&sp->sb.pool->idle);
+	int32_t	 extra;
+
+	sp->next_tick = io_now_ms() + TICK_MS;
+	if (sp->phase != SERVING)
+		return;
+	recount(sp);
+	if (sp->ticks == 0 || idle < sp->least_idle)
+		sp->least_idle = idle;
+	if (++sp->ticks < CALM_TICKS)
+		return;
+	sp->ticks = 0;
+	extra = sp->least_idle - (int32_t)sp->s->conf->workers.spare;
+	if (extra > 0)
+		retire(sp, (extra + 1) / 2);
+}
+
+static void
+drain(struct spawner *sp)
+{
+	if (sp->phase != SERVING)
+		return;
+	sp->phase = DRAINING;
+	signal_workers(sp, SIGQUIT);
+	count_changed(sp);
+}
+
+static void
+stop(struct spawner *sp)
+{
+	if (sp->phase == STOPPING)
+		return;
+	sp->phase = STOPPING;
+	sp->kill_at = io_now_ms() + KILL_MS;
+	signal_workers(sp, SIGTERM);
+	count_changed(sp);
+}
+
+static int
+on_stop(void *ctx, struct rd *r, int *fds)
+{
+	(void)r;
+	(void)fds;
+	stop(ctx);
+	return 0;
+}
+
+static int
+on_drain(void *ctx, struct rd *r, int *fds)
+{
+	(void)r;
+	(void)fds;
+	drain(ctx);
+	return 0;
+}
+
+static const struct channel_rule requests[] = {
+	{ MSG_STOP,	ROLE_MASTER,	0,	on_stop },
+	{ MSG_DRAIN,	ROLE_MASTER,	0,	on_drain },
+};
+
+static struct spawner *
+prepare(struct setup *s)
+{
+	struct spawner	*sp = mem_calloc(1, sizeof(*sp));
+
+	sp->s = s;
+	sp->max = (size_t)s->conf->workers.max;
+	sp->pids = mem_calloc(sp->max, sizeof(*sp->pids));
+	if (scoreboard_new(&sp->sb, sp->max) == -1)
+		log_fatal(1, "scoreboard: %s", strerror(errno));
+	sp->live = scoreboard_map_live(s->live_fd);
+	if (sp->live == NULL)
+		log_fatal(1, "counts of the pool: %s", strerror(errno));
+	close(s->live_fd);
+	if (s->book_fd != -1) {
+		sp->book = book_map(s->book_fd, s->conf->nbook);
+		if (sp->book == NULL)
+			log_fatal(1, "address book: %s", strerror(errno));
+		close(s->book_fd);
+	}
+	sp->kick = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (sp->kick == -1)
+		log_fatal(1, "eventfd: %s", strerror(errno));
+	return sp;
+}
+
+static int
+time_to_wait(const struct spawner *sp)
+{
+	int64_t	 until = sp->next_tick;
+
+	if (sp->phase == STOPPING)
+		until = sp->kill_at;
+	else if (atomic_load(&sp->sb.pool->full) && until > io_now_ms() +
+	    FULL_MS)
+		until = io_now_ms() + FULL_MS;
+	else if (sp->no_fork_until > io_now_ms())
+		until = sp->no_fork_until;
+	return io_left_ms(until);
+}
+
+static void
+hear(struct spawner *sp, const struct pollfd *p)
+{
+	uint64_t	 kicks;
+
+	if (p[0].revents != 0 && channel_dispatch(sp->s->channel, ROLE_MASTER,
+	    requests, nitems(requests), sp) != 1) {
+		sp->s->channel = -1;	/* the master is gone: so are we */
+		stop(sp);
+	}
+	if (p[1].revents != 0) {
+		(void)!read(sp->kick, &kicks, sizeof(kicks));
+		/* Before we count: who kicks from now on is counted anew. */
+		atomic_store(&sp->sb.pool->kicked, 0);
+	}
+}
+
+_Noreturn void
+spawner_main(struct setup *s)
+{
+	static const int	 signals[] = { SIGCHLD, SIGTERM, SIGQUIT, 0 };
+	struct spawner		*sp = prepare(s);
+
+	sig_init(signals);
+	sandbox_enter();
+	sp->next_tick = io_now_ms() + TICK_MS;
+	for (;;) {
+		struct pollfd	 p[2] = {
+			{ s->channel, POLLIN, 0 }, { sp->kick, POLLIN, 0 },
+		};
+
+		fork_wanted(sp);
+		if (sp->phase != SERVING && sp->nworkers == 0)
+			exit(0);
+		if (sig_ppoll(p, 2, time_to_wait(sp)) > 0)
+			hear(sp, p);
+		if (sig_take(SIGTERM))
+			stop(sp);
+		if (sig_take(SIGQUIT))
+			drain(sp);
+		reap(sp);
+		if (!sp->ready && atomic_load(&sp->sb.pool->arrived) > 0) {
+			sp->ready = true;
+			setup_ready(s);
+		}
+		if (sp->phase == STOPPING && io_now_ms() >= sp->kill_at) {
+			signal_workers(sp, SIGKILL);
+			sp->kill_at = io_now_ms() + KILL_MS;
+		} else if (io_now_ms() >= sp->next_tick)
+			tick(sp);
+	}
+}

@@ -1,0 +1,389 @@
+/*
+ * sallyportd - the command line, and the table of roles.
+ */
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "policy/conf.h"
+#include "process/channel.h"
+#include "process/master.h"
+#include "process/role.h"
+
+/* In the order they are started.  Workers are forked by spawners. */
+const struct role	 roles[] = {
+	{ .name = "logger", .id = ROLE_LOGGER, .main = logger_main },
+	{ .name = "keeper", .id = ROLE_KEEPER, .main = keeper_main,
+	    .may_lag = true, .needed = keeper_needed },
+	{ .name = "spawner", .id = ROLE_SPAWNER, .main = spawner_main,
+	    .per_pool = true, .own_root = true },
+	{ .name = NULL },
+};
+
+struct options {
+	const char	*file;
+	bool		 test;
+	bool		 print;
+	bool		 daemon;
+	bool		 verbose;
+	const char	*log_to;
+	const char	*bind;
+	const char	*backend;
+	const char	*protocol;
+	const char	*buffer;
+};
+
+enum {
+	OPT_HELP = 256,
+	OPT_VERSION,
+	OPT_DAEMON,
+	OPT_VERBOSE,
+	OPT_LOG_TO,
+	OPT_BIND,
+	OPT_BACKEND,
+	OPT_PROTOCOL,
+	OPT_BUFFER,
+};
+
+/* Letters stand here too: else getopt_long_only() takes them for prefixes. */
+static const struct option	 long_options[] = {
+	{ "f",		required_argument,	NULL,	'f' },
+	{ "t",		no_argument,		NULL,	't' },
+	{ "T",		no_argument,		NULL,	'T' },
+	{ "h",		no_argument,		NULL,	OPT_HELP },
+	{ "file",	required_argument,	NULL,	'f' },
+	{ "help",	no_argument,		NULL,	OPT_HELP },
+	{ "version",	no_argument,		NULL,	OPT_VERSION },
+	{ "daemon",	optional_argument,	NULL,	OPT_DAEMON },
+	{ "verbose",	optional_argument,	NULL,	OPT_VERBOSE },
+	{ "log-to",	required_argument,	NULL,	OPT_LOG_TO },
+	{ "logTo",	required_argument,	NULL,	OPT_LOG_TO },
+	{ "bind",	required_argument,	NULL,	OPT_BIND },
+	{ "backend",	required_argument,	NULL,	OPT_BACKEND },
+	{ "protocol",	required_argument,	NULL,	OPT_PROTOCOL },
+	{ "buffer",	required_argument,	NULL,	OPT_BUFFER },
+	{ NULL, 0, NULL, 0 },
+};
+
+static const char	 help[] =
+"Usage: sallyportd [-f FILE] [-t | -T] [--daemon] [--log-to=WHERE] [--verbose]\n"
+"  or:  sallyportd --bind=ADDR --backend=ADDR [--protocol=tcp] [--buffer=BYTES]\n"
+"                  [-t | -T] [--daemon] [--log-to=WHERE] [--verbose]\n"
+"Relay TCP ports to servers, each session in an unprivileged process.\n"
+"\n"
+"  -f FILE            read the configuration from FILE\n"
+"                     (" SYSCONFDIR "/sallyportd.conf)\n"
+"  -t                 check the configuration and exit: 0, or 78\n"
+"  -T                 print the configuration in effect and exit\n"
+"      --daemon       run in the background; return when ports are served\n"
+"      --log-to=WHERE stdout, stderr, syslog or a file\n"
+"      --verbose      log debugging lines too\n"
+"      --bind=ADDR    without a file: accept here (:8002)\n"
+"      --backend=ADDR and connect to here (127.0.0.1:8003)\n"
+"      --protocol=tcp what is spoken there\n"
+"      --buffer=BYTES held for each direction of a session (64k)\n"
+"      --help         print this and exit\n"
+"      --version      print the version and exit\n"
+"\n"
+"ADDR is host:port, :port, [v6]:port or unix:/path.  One dash does for long\n"
+"options too.  Exit: 0, 1 runtime, 2 usage, 77 permission, 78 configuration.\n"
+"See sallyportd(8), sallyportd.conf(5) and sallyport(7).\n";
+
+static _Noreturn void
+usage(const char *why)
+{
+	if (why != NULL)
+		fprintf(stderr, "sallyportd: %s\n", why);
+	fprintf(stderr, "Try 'sallyportd --help' for more information.\n");
+	exit(EXIT_USAGE);
+}
+
+/* A flag as Go has it: bare, =true or =false. */
+static bool
+parse_bool(const char *name, const char *text)
+{
+	static const char	*const yes[] = { "true", "1", "t", "yes" };
+	static const char	*const no[] = { "false", "0", "f", "no" };
+	char			 why[128];
+
+	if (text == NULL)
+		return true;
+	for (size_t i = 0; i < nitems(yes); i++) {
+		if (strcasecmp(text, yes[i]) == 0)
+			return true;
+		if (strcasecmp(text, no[i]) == 0)
+			return false;
+	}
+	snprintf(why, sizeof(why), "--%s=%s: want true or false", name, text);
+	usage(why);
+}
+
+static void
+parse_option(struct options *o, int c)
+{
+	switch (c) {
+	case 'f':
+		o->file = optarg;
+		break;
+	case 't':
+		o->test = true;
+		break;
+	case 'T':
+		o->print = true;
+		break;
+	case OPT_DAEMON:
+		o->daemon = parse_bool("daemon", optarg);
+		break;
+	case OPT_VERBOSE:
+		o->verbose = parse_bool("verbose", optarg);
+		break;
+	case OPT_LOG_TO:
+		o->log_to = optarg;
+		break;
+	case OPT_BIND:
+		o->bind = optarg;
+		break;
+	case OPT_BACKEND:
+		o->backend = optarg;
+		break;
+	case OPT_PROTOCOL:
+		o->protocol = optarg;
+		break;
+	case OPT_BUFFER:
+		o->buffer = optarg;
+		break;
+	case OPT_HELP:
+		fputs(help, stdout);
+		exit(EXIT_OK);
+	case OPT_VERSION:
+		puts("sallyportd " PACKAGE_VERSION);
+		exit(EXIT_OK);
+	default:
+		usage(NULL);
+	}
+}
+
+static bool
+has_flags(const struct options *o)
+{
+	return o->bind != NULL || o->backend != NULL || o->protocol != NULL ||
+	    o->buffer != NULL;
+}
+
+static void
+parse_options(struct options *o, int argc, char **argv)
+{
+	int	 c;
+
+	while ((c = getopt_long_only(argc, argv, "f:tT", long_options,
+	    NULL)) != -1)
+		parse_option(o, c);
+	if (optind < argc) {
+		fprintf(stderr, "sallyportd: %s: not an option\n",
+		    argv[optind]);
+		usage(NULL);
+	}
+	if (o->test && o->print)
+		usage("-t and -T exclude each other");
+	if (o->file != NULL && has_flags(o))
+		usage("-f names a file; --bind, --backend, --protocol and "
+		    "--buffer are for doing without one");
+}
+
+/* Files named on the command line are meant from where it was typed. */
+static char *
+absolute(const char *where)
+{
+	char	*cwd, *path;
+
+	if (where[0] == '/' || strcmp(where, "stdout") == 0 ||
+	    strcmp(where, "stderr") == 0 || strcmp(where, "syslog") == 0)
+		return mem_strdup(where);
+	cwd = getcwd(NULL, 0);
+	path = mem_printf("%s/%s", cwd != NULL ? cwd : "", where);
+	free(cwd);
+	return path;
+}
+
+/* What --bind and --backend mean, the defaults of portproxy included. */
+static void
+set_from_flags(struct conf *conf, const struct options *o,
+    struct conf_report *report)
+{
+	conf_set(conf, "--bind", "listener.name", "main", report);
+	conf_set(conf, "--bind", "listener.listen",
+	    o->bind != NULL ? o->bind : ":8002", report);
+	conf_set(conf, "--backend", "listener.forward",
+	    o->backend != NULL ? o->backend : "127.0.0.1:8003", report);
+	if (o->protocol != NULL)
+		conf_set(conf, "--protocol", "listener.protocol",
+		    o->protocol, report);
+	if (o->buffer != NULL)
+		conf_set(conf, "--buffer", "listener.buffer", o->buffer,
+		    report);
+	conf_set(conf, "--log-to", "log.to", "stdout", report);
+}
+
+static struct conf *
+load(const struct options *o)
+{
+	const char		*file = o->file;
+	struct conf_report	 report = { NULL, 0 };
+	struct conf		*conf = conf_new();
+	char			*to;
+
+	if (file == NULL)
+		file = SYSCONFDIR "/sallyportd.conf";
+	if (has_flags(o))
+		set_from_flags(conf, o, &report);
+	else
+		conf_read_file(conf, file, &report);
+	if (o->log_to != NULL) {
+		to = absolute(o->log_to);
+		conf_set(conf, "--log-to", "log.to", to, &report);
+		free(to);
+	}
+	if (o->verbose)
+		conf_set(conf, "--verbose", "log.level", "debug", &report);
+	if (conf_finish(conf, &report) == 0)
+		return conf;
+	for (size_t i = 0; i < report.nerrors; i++)
+		fprintf(stderr, "sallyportd: %s\n", report.errors[i]);
+	conf_report_free(&report);
+	conf_free(&conf);
+	return NULL;
+}
+
+/* The end of the pipe at which the command that started us waits. */
+static int	 waiting = -1;
+
+static void
+announce(int status)
+{
+	char	 byte = (char)status;
+	int	 null;
+
+	if (waiting == -1)
+		return;
+	(void)!write(waiting, &byte, 1);
+	close(waiting);
+	waiting = -1;
+	/* The terminal is not ours any more. */
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null != -1)
+		(void)dup2(null, STDERR_FILENO);
+}
+
+/* Go to the background; the caller's process waits for announce(). */
+static void
+become_daemon(void)
+{
+	char	 byte = EXIT_RUNTIME;
+	int	 ends[2], null;
+
+	if (pipe2(ends, O_CLOEXEC) == -1)
+		log_fatal(EXIT_RUNTIME, "pipe: %s", strerror(errno));
+	switch (fork()) {
+	case -1:
+		log_fatal(EXIT_RUNTIME, "fork: %s", strerror(errno));
+	case 0:
+		break;
+	default:
+		close(ends[1]);
+		(void)!read(ends[0], &byte, 1);
+		_exit(byte);
+	}
+	close(ends[0]);
+	waiting = ends[1];
+	(void)setsid();
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (chdir("/") == -1 || null == -1 ||
+	    dup2(null, STDIN_FILENO) == -1 || dup2(null, STDOUT_FILENO) == -1)
+		log_fatal(EXIT_RUNTIME, "/dev/null: %s", strerror(errno));
+}
+
+/* A daemon has no standard output that anyone would read. */
+static void
+move_log(struct conf *conf)
+{
+	struct conf_report	 report = { NULL, 0 };
+
+	if (strcmp(conf->log.to, "stdout") != 0 &&
+	    strcmp(conf->log.to, "stderr") != 0)
+		return;
+	fprintf(stderr, "sallyportd: --daemon leaves nobody to read %s; "
+	    "logging to syslog\n", conf->log.to);
+	conf_set(conf, "--daemon", "log.to", "syslog", &report);
+}
+
+/* The master executes us with this to make us one of its roles. */
+static void
+run_role(const char *name)
+{
+	struct stat	 st;
+
+	for (const struct role *r = roles; r->name != NULL; r++)
+		if (strcmp(r->name, name) == 0 &&
+		    fstat(SETUP_FD, &st) == 0 && S_ISSOCK(st.st_mode))
+			r->main(setup_receive(r->name));
+	usage("--role is between the master and its children");
+}
+
+/* Descriptors 0, 1 and 2 must be taken, or a socket would become one. */
+static void
+fill_standard(void)
+{
+	int	 fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct options	 o = { .file = NULL };
+	struct conf	*conf;
+	int		 status;
+
+	fill_standard();
+	proc_title_init(argc, argv, environ);
+	if (argc == 2 && strncmp(argv[1], "--role=", 7) == 0)
+		run_role(argv[1] + 7);
+	parse_options(&o, argc, argv);
+	conf = load(&o);
+	if (conf == NULL)
+		return EXIT_CONFIG;
+	if (o.print || o.test) {
+		if (o.print)
+			conf_print(conf, stdout);
+		else
+			printf("%s: ok\n", o.file != NULL ? o.file :
+			    "configuration");
+		conf_free(&conf);
+		return fflush(stdout) == 0 ? EXIT_OK : EXIT_RUNTIME;
+	}
+	if (o.daemon) {
+		move_log(conf);
+		become_daemon();
+	}
+	status = master_run(conf, announce);
+	if (status != EXIT_OK)
+		announce(status);
+	conf_free(&conf);
+	return status;
+}

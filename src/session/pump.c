@@ -1,0 +1,101 @@
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+
+#include "base/sig.h"
+#include "session/pump.h"
+
+/* What a peer that has been told the end may take to answer with its own. */
+#define LINGER_MS	1000
+
+/* Watch fd for what `in' and `out' have room or data for; else not at all. */
+static struct pollfd
+interest(int fd, const struct flow *in, const struct flow *out)
+{
+	struct pollfd	 p = { .fd = fd };
+
+	if (!in->done && flow_can_fill(in))
+		p.events |= POLLIN;
+	if (!out->done && flow_can_drain(out))
+		p.events |= POLLOUT;
+	if (p.events == 0)
+		p.fd = -1;		/* a lone POLLHUP would make us spin */
+	return p;
+}
+
+static bool
+is_broken(const struct pump *p)
+{
+	return p->up.broken || p->down.broken;
+}
+
+static int
+patience(const struct pump *p)
+{
+	int	 ms = p->idle_ms;
+
+	if (!p->up.done && !p->down.done)
+		return ms;
+	if (p->half_closed_ms < ms)
+		ms = p->half_closed_ms;
+	if (is_broken(p) && ms > LINGER_MS)
+		ms = LINGER_MS;
+	return ms;
+}
+
+/* The side that took no more had gone before its time. */
+static enum end
+outcome(const struct pump *p)
+{
+	if (p->up.broken)
+		return END_SERVER_RESET;
+	if (p->down.broken)
+		return END_CLIENT_RESET;
+	return END_DONE;
+}
+
+static enum end
+silence(const struct pump *p)
+{
+	if (is_broken(p))
+		return outcome(p);
+	if (p->up.done || p->down.done)
+		return END_HALF_CLOSED;
+	return END_IDLE;
+}
+
+enum end
+pump_run(struct pump *p)
+{
+	const short	 in = POLLIN | POLLHUP | POLLERR;
+	const short	 out = POLLOUT | POLLHUP | POLLERR;
+	struct flow	*up = &p->up, *down = &p->down;
+	struct pollfd	 pfd[2];
+
+	while (!up->done || !down->done) {
+		pfd[0] = interest(up->from, up, down);
+		pfd[1] = interest(down->from, down, up);
+		switch (sig_ppoll(pfd, 2, patience(p))) {
+		case -1:
+			if (errno != EINTR)
+				return END_INTERNAL;
+			if (sig_is_set(SIGTERM))
+				return END_SHUTDOWN;
+			if (sig_is_set(SIGALRM))
+				return END_TIMEOUT;
+			continue;
+		case 0:
+			return silence(p);
+		}
+		if (flow_step(up, (pfd[0].revents & in) != 0,
+		    (pfd[1].revents & out) != 0) == FLOW_FROM_RESET)
+			return up->broken ? outcome(p) : END_CLIENT_RESET;
+		/* The error of a reset is told once: here, not to the reader. */
+		down->cut |= up->reset;
+		if (flow_step(down, (pfd[1].revents & in) != 0,
+		    (pfd[0].revents & out) != 0) == FLOW_FROM_RESET)
+			return down->broken ? outcome(p) : END_SERVER_RESET;
+		up->cut |= down->reset;
+	}
+	return outcome(p);
+}

@@ -1,0 +1,27 @@
+/*
+ * pump.h - two flows between two descriptors, until the session is over.
+ *
+ * Waits with sig_ppoll(), so these signals are heard while it relays:
+ * SIGTERM ends the session, SIGALRM says that its time is over.
+ */
+#ifndef SESSION_PUMP_H
+#define SESSION_PUMP_H
+
+#include "session/end.h"
+#include "session/flow.h"
+
+struct pump {
+	struct flow	 up;		/* front to back */
+	struct flow	 down;		/* back to front */
+	int		 idle_ms;	/* without a byte either way */
+	int		 half_closed_ms;	/* the same, one flow done */
+};
+
+/*
+ * Relay until both flows are done or something ends them.  The descriptors
+ * stay open.  END_CLIENT_RESET and END_SERVER_RESET tell who broke off;
+ * what is to become of the other side is the caller's.
+ */
+enum end	pump_run(struct pump *p);
+
+#endif
