@@ -381,7 +381,7 @@ main(int argc, char **argv)
 		move_log(conf);
 		become_daemon();
 	}
-	status = master_run(conf, announce);
+	status = master_run(conf, o.daemon, announce);
 	if (status != EXIT_OK)
 		announce(status);
 	conf_free(&conf);

@@ -67,6 +67,8 @@ fdpass_recv(int sock, void *data, size_t size, int fds[MSG_FDS_MAX])
 	if (c != NULL && c->cmsg_level == SOL_SOCKET &&
 	    c->cmsg_type == SCM_RIGHTS && c->cmsg_len > CMSG_LEN(0))
 		memcpy(fds, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
+	if (n == 0)			/* looks like an end: nothing stays */
+		fdpass_close(fds);
 	if (mh.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
 		fdpass_close(fds);
 		errno = EMSGSIZE;

@@ -81,7 +81,7 @@ repeat_key(const char *fmt)
 	return h != 0 ? h : 1;
 }
 
-static void
+static void __attribute__((format(printf, 2, 0)))
 prose(enum logline_level level, const char *fmt, va_list ap)
 {
 	struct logline	 l = { .level = level };

@@ -134,7 +134,7 @@ put(struct out *o, const char *p, size_t len)
 	o->left -= len;
 }
 
-static void
+static void __attribute__((format(printf, 2, 3)))
 putf(struct out *o, const char *fmt, ...)
 {
 	char	 buf[64];
@@ -157,8 +157,8 @@ put_time(struct out *o, uint64_t wall_us)
 	struct tm	 tm;
 	char		 day[32], zone[8];
 
-	/* A year of five digits and more is somebody's nonsense. */
-	if (t > 253402300799 || localtime_r(&t, &tm) == NULL) {
+	/* A year of five digits, in any zone, is somebody's nonsense. */
+	if (t > 253402300799 - 86400 || localtime_r(&t, &tm) == NULL) {
 		t = 0;
 		localtime_r(&t, &tm);
 	}
@@ -196,8 +196,8 @@ utf8_len(const unsigned char *p, size_t left)
 }
 
 /*
- * The inside of a quoted string.  A byte that is no UTF-8 becomes `bad'
- * with its value, so that what a peer sent can be told from what it imitates.
+ * The inside of a quoted string.  A byte that is no UTF-8 stands after `bad'
+ * in hex, so that what a peer sent can be told from what it imitates.
  */
 static void
 put_escaped(struct out *o, const struct logline_string *s, const char *bad)
@@ -214,7 +214,7 @@ put_escaped(struct out *o, const struct logline_string *s, const char *bad)
 			put(o, s->p + i, n);
 		else if (n == 0) {
 			n = 1;
-			putf(o, bad, p[i]);
+			putf(o, "%s%02x", bad, p[i]);
 		} else if (p[i] == '"' || p[i] == '\\')
 			putf(o, "\\%c", p[i]);
 		else if (p[i] == '\n')
@@ -256,26 +256,26 @@ logline_text(const struct logline *l, pid_t pid, bool stamp, char *buf)
 		put(&o, " ", 1);
 	}
 	putf(&o, "%s ", level_names[l->level]);
-	put_escaped(&o, &l->role, "\\x%02x");
+	put_escaped(&o, &l->role, "\\x");
 	putf(&o, "[%d]:", (int)pid);
 	if (l->event.len > 0) {
 		put(&o, " ", 1);
-		put_escaped(&o, &l->event, "\\x%02x");
+		put_escaped(&o, &l->event, "\\x");
 	}
 	if (l->text.len > 0) {
 		put(&o, " ", 1);
-		put_escaped(&o, &l->text, "\\x%02x");
+		put_escaped(&o, &l->text, "\\x");
 	}
 	for (f = l->fields; f < l->fields + l->nfields; f++) {
 		put(&o, " ", 1);
-		put_escaped(&o, &f->name, "\\x%02x");
+		put_escaped(&o, &f->name, "\\x");
 		put(&o, "=", 1);
 		if (is_bare(&f->value)) {
 			put(&o, f->value.p, f->value.len);
 			continue;
 		}
 		put(&o, "\"", 1);
-		put_escaped(&o, &f->value, "\\x%02x");
+		put_escaped(&o, &f->value, "\\x");
 		put(&o, "\"", 1);
 	}
 	*o.p++ = '\n';
@@ -286,7 +286,7 @@ static void
 json_string(struct out *o, const char *name, const struct logline_string *s)
 {
 	putf(o, ",\"%s\":\"", name);
-	put_escaped(o, s, "\\udc%02x");	/* as Python's surrogateescape */
+	put_escaped(o, s, "\\udc");	/* as Python's surrogateescape */
 	put(o, "\"", 1);
 }
 
@@ -308,14 +308,14 @@ logline_json(const struct logline *l, pid_t pid, char *buf)
 		json_string(&o, "text", &l->text);
 	for (f = l->fields; f < l->fields + l->nfields; f++) {
 		put(&o, ",\"", 2);
-		put_escaped(&o, &f->name, "\\udc%02x");
+		put_escaped(&o, &f->name, "\\udc");
 		put(&o, "\":", 2);
 		if (f->kind == LOGLINE_NUMBER) {
 			put(&o, f->value.p, f->value.len);
 			continue;
 		}
 		put(&o, "\"", 1);
-		put_escaped(&o, &f->value, "\\udc%02x");
+		put_escaped(&o, &f->value, "\\udc");
 		put(&o, "\"", 1);
 	}
 	put(&o, "}", 1);

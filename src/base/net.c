@@ -14,6 +14,8 @@
 /* Room that text must leave in sun_path, for the NUL or the leading one. */
 #define UNIX_PATH_MAX	(sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
 
+#define UNIX_ACCEPTING	0x10000	/* __SO_ACCEPTCON in /proc/net/unix */
+
 static int
 parse_port(const char *text, bool zero_ok, uint16_t *port, const char **why)
 {
@@ -242,43 +244,53 @@ set_tcp_options(int fd)
 	return set_on(fd, SOL_SOCKET, SO_KEEPALIVE);
 }
 
-/*
- * Bind to a path by binding beside it and renaming: a socket that a dead
- * daemon left is replaced without a moment at which nothing stands there.
- */
+/* Does some process listen on the path?  Asked of the kernel, not of it. */
+static bool
+is_listening(const char *path)
+{
+	char		 line[512], *name;
+	unsigned int	 flags;
+	FILE		*f = fopen("/proc/net/unix", "re");
+	bool		 found = false;
+
+	while (f != NULL && !found && fgets(line, sizeof(line), f) != NULL) {
+		line[strcspn(line, "\n")] = '\0';
+		name = strchr(line, '/');
+		/* Num: RefCount Protocol Flags Type St Inode Path */
+		found = name != NULL && strcmp(name, path) == 0 &&
+		    sscanf(line, "%*s %*x %*x %x", &flags) == 1 &&
+		    (flags & UNIX_ACCEPTING) != 0;
+	}
+	if (f != NULL)
+		fclose(f);
+	return found;
+}
+
+/* A socket that a dead daemon left is in the way; a living one's is not ours. */
 static int
 bind_path(int fd, const struct net_addr *a, const char **why)
 {
-	struct net_addr	 tmp = *a;
-	struct stat	 st;
 	const char	*path = a->u.un.sun_path;
-	int		 n;
+	struct stat	 st;
 
-	*why = "not a socket, so it is left alone";
-	if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode)) {
+	if (lstat(path, &st) == 0) {
+		*why = "not a socket, so it is left alone";
 		errno = EEXIST;
-		return -1;
+		if (!S_ISSOCK(st.st_mode))
+			return -1;
+		*why = "another process listens there";
+		errno = EADDRINUSE;
+		if (is_listening(path))
+			return -1;
+		*why = "removing what a dead process left";
+		if (unlink(path) == -1)
+			return -1;
 	}
 	*why = "bind";
-	n = snprintf(tmp.u.un.sun_path, sizeof(tmp.u.un.sun_path), "%s.%d",
-	    path, (int)getpid());
-	if (n < 0 || (size_t)n >= sizeof(tmp.u.un.sun_path)) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	tmp.len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
-	    (size_t)n + 1);
-	if (bind(fd, &tmp.u.sa, tmp.len) == -1)
+	if (bind(fd, &a->u.sa, a->len) == -1)
 		return -1;
 	/* As with a port, whoever reaches the host may connect. */
-	if (chmod(tmp.u.un.sun_path, 0666) == -1 ||
-	    rename(tmp.u.un.sun_path, path) == -1) {
-		n = errno;
-		unlink(tmp.u.un.sun_path);
-		errno = n;
-		return -1;
-	}
-	return 0;
+	return chmod(path, 0666);
 }
 
 static int

@@ -70,8 +70,8 @@ char	*net_text(const struct net_addr *a, char *buf, size_t size);
  * A listening socket, non-blocking, close-on-exec; accepted sockets inherit
  * TCP_NODELAY and SO_KEEPALIVE from it.  For NET_ANY the socket serves IPv6
  * and IPv4, or IPv4 alone where the kernel has no IPv6; an explicit IPv6
- * address serves IPv6 only.  A path is replaced when a socket stands there,
- * and refused when anything else does.
+ * address serves IPv6 only.  A socket that nobody listens on any more is
+ * replaced; anything else that stands at the path is left alone.
  * Returns the descriptor, or -1 with errno and the failed step in *why.
  */
 int	 net_listen(const struct net_spec *spec, int backlog,

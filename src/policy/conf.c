@@ -9,10 +9,10 @@
 #include <libconfig.h>
 
 #include "base/io.h"
-#include "base/logline.h"
 #include "base/mem.h"
 #include "policy/conf.h"
 #include "policy/conf_keys.h"
+#include "policy/conf_text.h"
 
 #define ERRORS_MAX	100	/* more help nobody */
 
@@ -308,8 +308,6 @@ read_section(const struct reading *rd, const config_setting_t *group,
 			complain_unknown(rd, s, section);
 			continue;
 		}
-		if (section == CONF_TOP && strcmp(k->name, "user") == 0)
-			rd->conf->user_given = true;
 		read_setting(rd, s, k, base);
 	}
 	for (const struct conf_key *k = conf_keys; k->name != NULL; k++) {
@@ -324,21 +322,61 @@ read_section(const struct reading *rd, const config_setting_t *group,
 	}
 }
 
-/* libconfig ends at a NUL and says nothing. */
+/* Would libconfig read the text as it stands? */
 static bool
-has_nul(const char *name, const char *text, size_t len,
+check_text(const char *name, const char *text, size_t len,
     struct conf_report *report)
 {
-	const char	*nul = memchr(text, '\0', len);
-	unsigned	 line = 1;
+	unsigned int	 line;
+	const char	*why = conf_text_check(text, len, &line);
 
-	if (nul == NULL)
-		return false;
-	for (const char *p = text; p < nul; p++)
-		line += *p == '\n';
-	complain(report, "%s:%u: a NUL byte; a configuration is text", name,
-	    line);
-	return true;
+	if (why != NULL)
+		complain(report, "%s:%u: %s", name, line, why);
+	return why == NULL;
+}
+
+static char *
+read_whole(const char *path, size_t *len)
+{
+	char	*text = NULL;
+	int	 fd, error;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd == -1)
+		return NULL;
+	text = io_read_file(fd, CONF_FILE_MAX, len);
+	error = errno;
+	close(fd);
+	errno = error;
+	return text;
+}
+
+/*
+ * Files that were included: libconfig has read them without our check.  It
+ * knows them as they were written, to be found in `folder'.
+ */
+static void
+check_included(const config_setting_t *s, const char *folder,
+    const char **last, struct conf_report *report)
+{
+	const char	*file = config_setting_source_file(s);
+	char		*path, *text;
+	size_t		 len;
+
+	if (file != NULL && (*last == NULL || strcmp(file, *last) != 0)) {
+		*last = file;
+		path = mem_printf("%s/%s", folder, file);
+		text = read_whole(path, &len);
+		if (text != NULL)
+			(void)check_text(file, text, len, report);
+		free(text);
+		free(path);
+	}
+	if (!config_setting_is_aggregate(s))
+		return;
+	for (int i = 0; i < config_setting_length(s); i++)
+		check_included(config_setting_get_elem(s, (unsigned)i), folder,
+		    last, report);
 }
 
 void
@@ -347,33 +385,35 @@ conf_read_text(struct conf *conf, const char *name, const char *text,
 {
 	struct reading	 rd = { conf, report, name };
 	config_t	 cfg;
-	char		*folder;
+	const char	*last = NULL;
+	char		*copy, *folder;
 
-	if (has_nul(name, text, len, report))
+	if (!check_text(name, text, len, report))
 		return;
 	config_init(&cfg);
-	folder = mem_strdup(name);
-	config_set_include_dir(&cfg, dirname(folder));
+	copy = mem_strdup(name);
+	folder = dirname(copy);
+	config_set_include_dir(&cfg, folder);
 	if (config_read_string(&cfg, text) != CONFIG_TRUE)
 		complain(report, "%s:%d: %s",
 		    config_error_file(&cfg) != NULL ?
 		    config_error_file(&cfg) : name,
 		    config_error_line(&cfg), config_error_text(&cfg));
-	else
+	else {
+		check_included(config_root_setting(&cfg), folder, &last,
+		    report);
 		read_section(&rd, config_root_setting(&cfg), CONF_TOP, conf);
+	}
 	config_destroy(&cfg);
-	free(folder);
+	free(copy);
 }
 
 void
 conf_read_file(struct conf *conf, const char *path, struct conf_report *report)
 {
-	char	*text;
 	size_t	 len;
-	int	 fd;
+	char	*text = read_whole(path, &len);
 
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	text = fd == -1 ? NULL : io_read_file(fd, CONF_FILE_MAX, &len);
 	if (text == NULL)
 		complain(report, "%s: %s", path, errno == EFBIG ?
 		    "longer than 1 MiB, so no configuration" :
@@ -381,8 +421,6 @@ conf_read_file(struct conf *conf, const char *path, struct conf_report *report)
 	else
 		conf_read_text(conf, path, text, len, report);
 	free(text);
-	if (fd != -1)
-		close(fd);
 }
 
 void
@@ -515,25 +553,9 @@ check_backends(struct conf *conf, struct conf_report *report)
 	}
 }
 
-static void
-check_log(const struct conf *conf, struct conf_report *report)
-{
-	const char	*to = conf->log.to;
-
-	if (to[0] != '/' && strcmp(to, "stdout") != 0 &&
-	    strcmp(to, "stderr") != 0 && strcmp(to, "syslog") != 0)
-		complain(report, "log.to: \"%s\": want \"stdout\", "
-		    "\"stderr\", \"syslog\" or the absolute path of a file",
-		    to);
-}
-
 int
 conf_finish(struct conf *conf, struct conf_report *report)
 {
-	check_log(conf, report);
-	if (conf->pid_file[0] != '\0' && conf->pid_file[0] != '/')
-		complain(report, "pid_file: \"%s\": want an absolute path",
-		    conf->pid_file);
 	if (conf->workers.spare > conf->workers.max)
 		conf->workers.spare = conf->workers.max;
 	if (conf->nlisteners == 0 && report->nerrors == 0)

@@ -25,6 +25,7 @@
 #define CONF_ADDRS_MAX		64		/* of one listener or backend */
 #define CONF_BACKENDS_MAX	512
 #define CONF_NAME_MAX		32		/* characters of a name */
+#define CONF_USER_PRESET	"_sallyport"	/* what a package makes */
 #define CONF_NO_BOOK		SIZE_MAX
 
 struct conf_addr {
@@ -92,7 +93,6 @@ struct conf {
 	struct conf_listener	*listeners;
 	size_t			 nlisteners;
 	size_t			 nbook;		/* names to be looked up */
-	bool			 user_given;
 };
 
 /* What is wrong: whole sentences, each beginning with its place. */
@@ -105,8 +105,9 @@ struct conf	*conf_new(void);
 void		 conf_free(struct conf **conf);
 
 /*
- * Read a file, or text of len bytes that stands under `name' in messages.
- * Both add to what the configuration holds and to the report.
+ * Read a file, or text of len bytes and a NUL that stands under `name' in
+ * messages; @include is relative to the folder of that name.  Both add to
+ * what the configuration holds and to the report.
  */
 void	 conf_read_file(struct conf *conf, const char *path,
 	    struct conf_report *report);

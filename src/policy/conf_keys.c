@@ -7,6 +7,8 @@
 #include "policy/conf.h"
 #include "policy/conf_keys.h"
 
+#define SHOWN_MAX	128	/* characters of a wrong value */
+
 #define SECOND	((int64_t)1000)
 #define MINUTE	(60 * SECOND)
 #define HOUR	(60 * MINUTE)
@@ -24,9 +26,9 @@ static const char *const protocols[] = { "tcp", NULL };
 
 const struct conf_key	 conf_keys[] = {
 	{ CONF_TOP, "user", CONF_STRING, TOP(user),
-	    .preset = "_sallyport",
+	    .preset = CONF_USER_PRESET,
 	    .help = "user that all processes but the master become" },
-	{ CONF_TOP, "pid_file", CONF_STRING, TOP(pid_file), .preset = "",
+	{ CONF_TOP, "pid_file", CONF_PATH, TOP(pid_file), .preset = "",
 	    .help = "file that holds the master's process id" },
 	{ CONF_TOP, "log", CONF_GROUP, 0, .preset = "", .inner = CONF_LOG,
 	    .help = "where lines go, which, and how they look" },
@@ -39,7 +41,7 @@ const struct conf_key	 conf_keys[] = {
 	{ CONF_TOP, "listeners", CONF_LIST, 0, .inner = CONF_LISTENER,
 	    .help = "addresses that users connect to" },
 
-	{ CONF_LOG, "to", CONF_STRING, TOP(log.to), .preset = "syslog",
+	{ CONF_LOG, "to", CONF_LOG_TO, TOP(log.to), .preset = "syslog",
 	    .help = "\"stdout\", \"stderr\", \"syslog\" or a file" },
 	{ CONF_LOG, "level", CONF_ENUM, TOP(log.level), .preset = "info",
 	    .choices = levels, .help = "the least important line written" },
@@ -58,10 +60,10 @@ const struct conf_key	 conf_keys[] = {
 	{ CONF_TIMEOUTS, "handshake", CONF_TIME, TOP(timeouts.handshake), 1,
 	    10 * MINUTE, "10s",
 	    .help = "from accept until bytes are relayed" },
-	{ CONF_TIMEOUTS, "idle", CONF_TIME, TOP(timeouts.idle), 1, 30 * DAY,
+	{ CONF_TIMEOUTS, "idle", CONF_TIME, TOP(timeouts.idle), 1, 24 * DAY,
 	    "8h", .help = "without a byte in either direction" },
 	{ CONF_TIMEOUTS, "half_closed", CONF_TIME, TOP(timeouts.half_closed),
-	    1, 30 * DAY, "5m",
+	    1, 24 * DAY, "5m",
 	    .help = "without a byte once one side has ended its stream" },
 	{ CONF_TIMEOUTS, "session", CONF_TIME, TOP(timeouts.session), 0,
 	    365 * DAY, "0", .help = "a session in all; 0 for no limit" },
@@ -198,6 +200,13 @@ conf_key_wants(const struct conf_key *k, char *buf, size_t size)
 	case CONF_STRING:
 		snprintf(buf, size, "want a string in quotes");
 		break;
+	case CONF_PATH:
+		snprintf(buf, size, "want an absolute path, or \"\"");
+		break;
+	case CONF_LOG_TO:
+		snprintf(buf, size, "want \"stdout\", \"stderr\", "
+		    "\"syslog\" or the absolute path of a file");
+		break;
 	case CONF_LISTEN:
 	case CONF_SERVERS:
 		snprintf(buf, size, "want an address in quotes, or a list "
@@ -219,6 +228,17 @@ is_name(const char *text)
 		    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.");
 
 	return n > 0 && n <= CONF_NAME_MAX && text[n] == '\0';
+}
+
+static bool
+is_acceptable(enum conf_type type, const char *text)
+{
+	if (type == CONF_NAME)
+		return is_name(text);
+	if (type == CONF_PATH)
+		return text[0] == '/' || text[0] == '\0';
+	return text[0] == '/' || strcmp(text, "stdout") == 0 ||
+	    strcmp(text, "stderr") == 0 || strcmp(text, "syslog") == 0;
 }
 
 static int
@@ -256,7 +276,8 @@ add_addr(const struct conf_key *k, struct conf_addrs *list, const char *text,
 	a->book = CONF_NO_BOOK;
 	return 0;
  bad:
-	snprintf(why, size, "\"%s\": %s", text, fault);
+	snprintf(why, size, "\"%.*s%s\": %s", SHOWN_MAX, text,
+	    strlen(text) > SHOWN_MAX ? "..." : "", fault);
 	return -1;
 }
 
@@ -272,7 +293,9 @@ conf_key_set(const struct conf_key *k, void *base, const char *text, char *why,
 	case CONF_SERVERS:
 		return add_addr(k, member, text, why, size);
 	case CONF_NAME:
-		if (!is_name(text))
+	case CONF_PATH:
+	case CONF_LOG_TO:
+		if (!is_acceptable(k->type, text))
 			break;
 		/* FALLTHROUGH */
 	case CONF_STRING:
@@ -297,7 +320,8 @@ conf_key_set(const struct conf_key *k, void *base, const char *text, char *why,
 		break;
 	}
 	conf_key_wants(k, wants, sizeof(wants));
-	snprintf(why, size, "\"%s\": %s", text, wants);
+	snprintf(why, size, "\"%.*s%s\": %s", SHOWN_MAX, text,
+	    strlen(text) > SHOWN_MAX ? "..." : "", wants);
 	return -1;
 }
 
@@ -338,6 +362,8 @@ conf_key_print(const struct conf_key *k, const void *base, FILE *out)
 	switch (k->type) {
 	case CONF_STRING:
 	case CONF_NAME:
+	case CONF_PATH:
+	case CONF_LOG_TO:
 		print_string(*(char *const *)value, out);
 		break;
 	case CONF_INT:
@@ -393,6 +419,8 @@ conf_keys_release(enum conf_section section, void *base)
 		switch (k->type) {
 		case CONF_STRING:
 		case CONF_NAME:
+		case CONF_PATH:
+		case CONF_LOG_TO:
 			free(*(char **)member);
 			*(char **)member = NULL;
 			break;

@@ -14,6 +14,8 @@
 
 enum conf_type {
 	CONF_STRING,		/* char * */
+	CONF_PATH,		/* char *: absolute, or "" for none */
+	CONF_LOG_TO,		/* char *: a path, or one of three words */
 	CONF_NAME,		/* char *: letters, digits, "_", "-", "." */
 	CONF_INT,		/* int64_t */
 	CONF_TIME,		/* int64_t, milliseconds */

@@ -33,12 +33,16 @@ book_map(int fd, size_t names)
 void
 book_write(struct book_entry *e, const struct net_addr *addrs, size_t n)
 {
+	uint32_t	 odd;
+
 	if (n > BOOK_ADDRS_MAX)
 		n = BOOK_ADDRS_MAX;
-	atomic_fetch_add(&e->version, 1);
+	/* Odd it may be already, if another writer died in here. */
+	odd = atomic_load(&e->version) | 1;
+	atomic_store(&e->version, odd);
 	memcpy(e->addrs, addrs, n * sizeof(*addrs));
 	e->n = (uint32_t)n;
-	atomic_fetch_add(&e->version, 1);
+	atomic_store(&e->version, odd + 1);
 }
 
 size_t
@@ -54,6 +58,7 @@ book_read(const struct book_entry *e, struct net_addr *addrs, size_t max)
 		if (n > BOOK_ADDRS_MAX)
 			n = BOOK_ADDRS_MAX;
 		memcpy(addrs, e->addrs, n * sizeof(*addrs));
+		atomic_thread_fence(memory_order_acquire);
 		if (before % 2 == 0 && atomic_load(&e->version) == before)
 			return n;
 	}

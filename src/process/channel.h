@@ -36,6 +36,7 @@ enum {
 	ROLE_KEEPER = 4,
 	ROLE_SPAWNER = 8,
 	ROLE_WORKER = 16,
+	ROLE_ANY = 31,
 };
 
 /*

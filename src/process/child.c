@@ -99,6 +99,7 @@ give_start(const struct giving *g, const struct supplies *sup,
 
 	memset(&start, 0, sizeof(start));	/* the padding too */
 	start.user = sup->user;
+	start.background = sup->background;
 	start.generation = 1;
 	start.slot = order->slot;
 	start.master = getpid();

@@ -33,6 +33,7 @@ struct supplies {
 	const struct conf	*conf;
 	struct proc_user	 user;
 	bool			 can_chroot;
+	bool			 background;
 	const struct bound	*bound;
 	size_t			 nbound;
 	const struct lane	*lanes;		/* [0] the master's own */

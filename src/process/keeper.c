@@ -61,6 +61,10 @@ gather_names(struct keeper *k, const struct conf *conf)
 				k->names[list->v[j].book].server =
 				    &list->v[j];
 	}
+	/* What a keeper before us found is in use. */
+	for (size_t i = 0; i < k->nnames; i++)
+		k->names[i].n = book_read(&k->book[i], k->names[i].addrs,
+		    BOOK_ADDRS_MAX);
 }
 
 static size_t
@@ -173,7 +177,7 @@ look_up_due(struct keeper *k)
 	return io_left_ms(next);
 }
 
-_Noreturn void
+void
 keeper_main(struct setup *s)
 {
 	struct keeper		 k = { .names = NULL };

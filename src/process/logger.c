@@ -39,6 +39,7 @@ struct repeat {
 	uint32_t	 key;		/* 0: free */
 	unsigned int	 seen;		/* in this window */
 	int64_t		 until;		/* its end, io_now_ms() */
+	char		 text[100];	/* the beginning of the last one */
 };
 
 struct logger {
@@ -46,7 +47,6 @@ struct logger {
 	int		 out;		/* -1: syslog */
 	bool		 to_file;
 	bool		 json;
-	uint64_t	*reported;	/* dropped lines, a lane each */
 	bool		*closed;	/* lanes nobody writes to any more */
 	struct repeat	 repeats[64];
 	char		 buf[LOGLINE_TEXT_MAX * 2];
@@ -128,6 +128,8 @@ say(struct logger *g, enum logline_level level, const char *fmt, ...)
 	char		 text[1024];
 	va_list		 ap;
 
+	if (!log_wants(level))
+		return;
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
@@ -141,9 +143,9 @@ static void
 close_window(struct logger *g, struct repeat *r)
 {
 	if (r->key != 0 && r->seen > REPEATS_MAX)
-		say(g, LOGLINE_INFO, "%u more suppressed, of a line that "
-		    "came %u times in %d seconds", r->seen - REPEATS_MAX,
-		    r->seen, WINDOW_MS / 1000);
+		say(g, LOGLINE_WARN, "%u more suppressed within %d seconds, "
+		    "the last: %s", r->seen - REPEATS_MAX, WINDOW_MS / 1000,
+		    r->text);
 	r->key = 0;
 	r->seen = 0;
 }
@@ -162,6 +164,8 @@ is_repeat(struct logger *g, const struct logline *l)
 		r->key = l->repeat_key;
 		r->until = io_now_ms() + WINDOW_MS;
 	}
+	snprintf(r->text, sizeof(r->text), "%.*s", (int)l->text.len,
+	    l->text.p);
 	return ++r->seen > REPEATS_MAX;
 }
 
@@ -226,13 +230,14 @@ on_line(struct logger *g, const uint8_t *data, size_t size, pid_t pid)
 static void
 report_dropped(struct logger *g, size_t i)
 {
-	uint64_t	 dropped = atomic_load(&g->s->lanes[i].lane->dropped);
+	struct log_lane	*lane = g->s->lanes[i].lane;
+	uint64_t	 dropped = atomic_load(&lane->dropped);
+	uint64_t	 reported = atomic_exchange(&lane->reported, dropped);
 
-	if (dropped == g->reported[i])
-		return;
-	say(g, LOGLINE_WARN, "%ju lines were dropped: they came faster than "
-	    "they could be written", (uintmax_t)(dropped - g->reported[i]));
-	g->reported[i] = dropped;
+	if (dropped != reported)
+		say(g, LOGLINE_WARN, "%ju lines were dropped: they came "
+		    "faster than they could be written",
+		    (uintmax_t)(dropped - reported));
 }
 
 /* Read a batch of one lane.  True when it is empty now. */
@@ -336,7 +341,7 @@ finish(struct logger *g)
 	exit(0);
 }
 
-_Noreturn void
+void
 logger_main(struct setup *s)
 {
 	static const int	 signals[] = { SIGTERM, 0 };
@@ -345,7 +350,6 @@ logger_main(struct setup *s)
 	struct logger		*g = mem_calloc(1, sizeof(*g));
 
 	g->s = s;
-	g->reported = mem_calloc(s->nlanes, sizeof(*g->reported));
 	g->closed = mem_calloc(s->nlanes, sizeof(*g->closed));
 	sig_init(signals);
 	open_log(g);

@@ -85,6 +85,7 @@ struct master {
 	int			 status;	/* to exit with */
 	struct pidfh		*pidfile;
 	struct proc_powers	 powers;
+	bool			 as_nobody;	/* for want of our own user */
 };
 
 /* Who sent what is being dispatched. */
@@ -227,8 +228,7 @@ on_crashed(void *ctx, struct rd *r, int *fds)
 }
 
 static const struct channel_rule requests[] = {
-	{ MSG_READY,	ROLE_LOGGER | ROLE_KEEPER | ROLE_SPAWNER, 0,
-	    on_ready },
+	{ MSG_READY,	ROLE_ANY,	0,	on_ready },
 	{ MSG_CRASHED,	ROLE_SPAWNER,	0,	on_crashed },
 };
 
@@ -390,6 +390,8 @@ stop_child(struct child *c)
 {
 	c->ending = true;
 	tell(c, MSG_STOP);
+	/* For one that is in a look-up and hears no messages. */
+	(void)kill(c->pid, SIGTERM);
 }
 
 /* Have all but the logger end, or the logger too. */
@@ -503,11 +505,7 @@ add_pool(struct master *m, const struct role *role, const char *pool)
 	    (p->live = scoreboard_map_live(p->live_fd)) == NULL)
 		log_fatal(EXIT_RUNTIME, "counts of pool %s: %s", pool,
 		    strerror(errno));
-	if (p->own_root && dials_paths(m, pool)) {
-		p->own_root = false;
-		log_info("pool %s has servers on socket paths, so its "
-		    "processes see the file system", pool);
-	}
+	p->own_root &= !dials_paths(m, pool);
 }
 
 static bool
@@ -591,32 +589,39 @@ find_user(struct master *m)
 	rc = proc_user_find(name, &m->sup.user, &unknown, &why);
 	if (rc == 0)
 		return 0;
-	/* Nobody asked for the default by name: serve as nobody. */
-	if (unknown && !m->conf->user_given && proc_user_find("nobody",
-	    &m->sup.user, &unknown, &why) == 0) {
-		log_warn("there is no user \"%s\"; serving as \"nobody\", "
-		    "which other programs may share", name);
+	/* The default is a user that a package makes: do without it. */
+	if (unknown && strcmp(name, CONF_USER_PRESET) == 0 &&
+	    proc_user_find("nobody", &m->sup.user, &unknown, &why) == 0) {
+		m->as_nobody = true;
 		return 0;
 	}
 	log_error("user: \"%s\": %s", name, why);
 	return EXIT_CONFIG;
 }
 
-/* One line for all that this start cannot do. */
+/* What is not as it should be, though everything works. */
 static void
 say_what_is_lost(const struct master *m)
 {
 	if (geteuid() != 0 && !m->powers.setid)
 		log_warn("not started as root: all processes stay user %u and "
 		    "see the whole file system", (unsigned)geteuid());
-	else if (!m->powers.setid || !m->powers.chroot)
-		log_warn("started without%s%s: processes %s%s%s",
-		    m->powers.setid ? "" : " CAP_SETUID and CAP_SETGID",
-		    m->powers.chroot ? "" : " CAP_SYS_CHROOT",
-		    m->powers.setid ? "" : "stay root without its "
-		    "capabilities",
-		    m->powers.setid || m->powers.chroot ? "" : " and ",
-		    m->powers.chroot ? "" : "see the whole file system");
+	else if (!m->powers.setid)
+		log_warn("started without CAP_SETUID and CAP_SETGID: all "
+		    "processes stay root, without its capabilities%s",
+		    m->powers.chroot ? "" : ", and without CAP_SYS_CHROOT "
+		    "they see the whole file system");
+	else if (!m->powers.chroot)
+		log_warn("started without CAP_SYS_CHROOT: processes see the "
+		    "whole file system");
+	if (m->as_nobody)
+		log_warn("there is no user \"%s\": serving as \"nobody\", "
+		    "which other programs may share", m->conf->user);
+	for (size_t i = 0; i < m->nposts; i++)
+		if (m->posts[i].role->own_root && !m->posts[i].own_root)
+			log_info("pool %s has servers on socket paths, so "
+			    "its processes see the file system",
+			    m->posts[i].pool);
 }
 
 static int
@@ -754,7 +759,7 @@ look_after_posts(struct master *m)
 	for (size_t i = 0; i < m->nchildren; i++) {
 		struct child	*c = &m->children[i];
 
-		if (c->ready || c->ending)
+		if (c->ready || c->ending || c->post->role->may_lag)
 			continue;
 		if (io_now_ms() >= c->started + READY_MS)
 			kill_child(c);
@@ -767,7 +772,8 @@ look_after_posts(struct master *m)
 }
 
 int
-master_run(const struct conf *conf, void (*announce)(int status))
+master_run(const struct conf *conf, bool background,
+    void (*announce)(int status))
 {
 	static const int	 signals[] = {
 		SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGCHLD, 0,
@@ -776,6 +782,7 @@ master_run(const struct conf *conf, void (*announce)(int status))
 
 	log_init("master", (enum logline_level)conf->log.level);
 	sig_init(signals);
+	m.sup.background = background;
 	m.status = prepare(&m);
 	if (m.status != 0) {
 		bind_free(&m.bound, m.nbound);

@@ -4,6 +4,8 @@
 #ifndef PROCESS_MASTER_H
 #define PROCESS_MASTER_H
 
+#include <stdbool.h>
+
 #include "policy/conf.h"
 
 /* Exit codes of sallyportd(8). */
@@ -17,8 +19,10 @@ enum {
 
 /*
  * Run until a signal ends it; returns the exit code.  `announce' is called
- * once, with 0, when every pool serves.
+ * once, with 0, when every pool serves.  In the background nobody reads
+ * standard error after that, and standard input is /dev/null.
  */
-int	 master_run(const struct conf *conf, void (*announce)(int status));
+int	 master_run(const struct conf *conf, bool background,
+	    void (*announce)(int status));
 
 #endif

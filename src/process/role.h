@@ -25,9 +25,10 @@ struct role {
 
 extern const struct role	 roles[];	/* ends with a NULL name */
 
-_Noreturn void	 logger_main(struct setup *s);
-_Noreturn void	 keeper_main(struct setup *s);
-_Noreturn void	 spawner_main(struct setup *s);
+/* Not _Noreturn, which for clang is no part of the type. */
+void	 logger_main(struct setup *s) __attribute__((noreturn));
+void	 keeper_main(struct setup *s) __attribute__((noreturn));
+void	 spawner_main(struct setup *s) __attribute__((noreturn));
 
 bool		 keeper_needed(const struct conf *conf);
 

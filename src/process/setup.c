@@ -182,6 +182,14 @@ static const struct channel_rule requests[] = {
 	{ MSG_START,	ROLE_MASTER,	1,	on_start_in },
 };
 
+/* Whoever started a daemon may wait for the end of its standard error. */
+static void
+leave_terminal(const struct setup *s)
+{
+	if (s->start.background)
+		(void)dup2(STDIN_FILENO, STDERR_FILENO);
+}
+
 struct setup *
 setup_receive(const char *role)
 {
@@ -209,6 +217,8 @@ setup_receive(const char *role)
 	if (s->conf == NULL)
 		log_fatal(1, "%s: started without a configuration", role);
 	(void)setsid();			/* a terminal is the master's alone */
+	if (s->log_fd != -1)
+		leave_terminal(s);
 	proc_drop(&s->start.user, g.dir);
 	proc_die_with(s->start.master, SIGTERM);
 	if (g.dir != -1)
@@ -219,6 +229,7 @@ setup_receive(const char *role)
 void
 setup_ready(const struct setup *s)
 {
+	leave_terminal(s);
 	if (channel_send(s->channel, MSG_READY, NULL, 0, NULL, 0) == -1)
 		log_fatal(1, "cannot reach the master: %s", strerror(errno));
 }

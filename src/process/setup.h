@@ -37,6 +37,7 @@ struct setup_lane {
 /* The payload of MSG_START, as one build hands it to itself. */
 struct setup_start {
 	struct proc_user	 user;
+	bool			 background;	/* nobody reads stderr */
 	uint32_t		 generation;
 	uint32_t		 slot;		/* spawner: its place in sb_live */
 	pid_t			 master;

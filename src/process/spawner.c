@@ -406,7 +406,7 @@ hear(struct spawner *sp, const struct pollfd *p)
 	}
 }
 
-_Noreturn void
+void
 spawner_main(struct setup *s)
 {
 	static const int	 signals[] = { SIGCHLD, SIGTERM, SIGQUIT, 0 };

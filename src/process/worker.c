@@ -188,6 +188,10 @@ connect_back(struct worker *w, const struct conf_listener *l, int front,
 		ms = c->timeouts.handshake;
 	n = candidates(w, l, servers, nitems(servers));
 	rc = back_dial(b, servers, n, front, io_now_ms() + ms, end);
+	if (rc == -1 && *end == END_UNREACHABLE &&
+	    io_now_us() - w->board->session.accepted_us >=
+	    c->timeouts.handshake * 1000)
+		*end = END_TIMEOUT;
 	note_server(w, b);
 	return rc;
 }
@@ -352,7 +356,8 @@ serve_last(struct worker *w)
 static bool
 is_told_to_end(const struct worker *w)
 {
-	return w->closed || sig_is_set(SIGTERM) || sig_is_set(SIGQUIT);
+	return w->closed || sig_is_set(SIGTERM) || sig_is_set(SIGQUIT) ||
+	    sig_is_set(SIGUSR1);
 }
 
 static void
@@ -377,7 +382,7 @@ serve_until_told(struct worker *w)
 		become_idle(w);
 	}
 	become_busy(w);
-	if (!sig_is_set(SIGTERM))
+	if (!sig_is_set(SIGTERM) && !sig_is_set(SIGUSR1))
 		serve_last(w);
 }
 
@@ -395,12 +400,14 @@ allocate_buffers(struct worker *w)
 _Noreturn void
 worker_main(const struct worker_start *start)
 {
-	static const int	 signals[] = { SIGTERM, SIGQUIT, SIGALRM, 0 };
+	static const int	 signals[] = {
+		SIGTERM, SIGQUIT, SIGALRM, SIGUSR1, 0,
+	};
 	struct worker		 w = { .start = start, .conf = start->s->conf };
 
 	log_init("worker", (enum logline_level)w.conf->log.level);
 	sig_init(signals);
-	proc_die_with(start->spawner, SIGTERM);
+	proc_die_with(start->spawner, SIGUSR1);
 	proc_title("worker %s: starting", start->s->start.pool);
 	if (scoreboard_enter(start->sb, start->slot, &w.pool, &w.board) == -1)
 		log_fatal(1, "scoreboard: %s", strerror(errno));

@@ -28,9 +28,14 @@ wait_for(int fd, int front, int64_t deadline, enum end *end)
 	for (;;) {
 		switch (sig_ppoll(p, 2, io_left_ms(deadline))) {
 		case -1:
-			if (errno == EINTR && !sig_is_set(SIGTERM))
+			if (errno != EINTR)
+				*end = END_INTERNAL;
+			else if (sig_is_set(SIGTERM))
+				*end = END_SHUTDOWN;
+			else if (sig_is_set(SIGUSR1))
+				*end = END_CRASHED;
+			else
 				continue;
-			*end = errno == EINTR ? END_SHUTDOWN : END_INTERNAL;
 			return OVER;
 		case 0:
 			errno = ETIMEDOUT;
@@ -74,7 +79,7 @@ dial_one(struct back *b, int front, int64_t deadline, enum end *end)
 	}
 	if (rc != CONNECTED) {
 		error = errno;
-		close(b->fd);
+		net_abort(b->fd);
 		b->fd = -1;
 		errno = error;
 	}

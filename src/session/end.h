@@ -16,7 +16,7 @@ enum end {
 	END_TIMEOUT,		/* the session's or the handshake's time */
 	END_UNREACHABLE,	/* no server answered */
 	END_SHUTDOWN,		/* the daemon stops */
-	END_CRASHED,		/* the worker died; its spawner says so */
+	END_CRASHED,		/* the worker died, or its spawner */
 	END_INTERNAL,		/* our own lack of something */
 };
 

@@ -61,8 +61,8 @@ drain(struct flow *f)
 		if (errno == EAGAIN || errno == EINTR)
 			return;
 		f->broken = true;
-		/* After an orderly end it would be EPIPE. */
-		f->reset = errno == ECONNRESET;
+		/* EPIPE comes after an orderly end, all else without one. */
+		f->reset = errno != EPIPE;
 		return;
 	}
 	f->off += (size_t)n;

@@ -81,6 +81,8 @@ pump_run(struct pump *p)
 				return END_INTERNAL;
 			if (sig_is_set(SIGTERM))
 				return END_SHUTDOWN;
+			if (sig_is_set(SIGUSR1))
+				return END_CRASHED;
 			if (sig_is_set(SIGALRM))
 				return END_TIMEOUT;
 			continue;

@@ -2,7 +2,8 @@
  * pump.h - two flows between two descriptors, until the session is over.
  *
  * Waits with sig_ppoll(), so these signals are heard while it relays:
- * SIGTERM ends the session, SIGALRM says that its time is over.
+ * SIGTERM ends the session, SIGALRM says that its time is over, SIGUSR1 that
+ * the process which counts it has crashed.
  */
 #ifndef SESSION_PUMP_H
 #define SESSION_PUMP_H
