@@ -1,0 +1,26 @@
+/*
+ * json.h - a strict reader of one flat JSON object (RFC 8259), for tests.
+ *
+ * It takes an object whose values are strings and numbers, and refuses all
+ * that the grammar does not have: control bytes, broken UTF-8, unknown
+ * escapes, numbers such as 01 or 1., white space, anything behind it.  A lone
+ * low surrogate \udc80 to \udcff stands for that byte, as in Python's
+ * surrogateescape; any other lone surrogate is refused.
+ */
+#ifndef FUZZ_JSON_H
+#define FUZZ_JSON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* A member; name and value as bytes, escapes undone. */
+typedef void	 json_member(void *ctx, const char *name, size_t name_len,
+		    bool number, const char *value, size_t value_len);
+
+/*
+ * Read all len bytes as one object; `each' may be NULL.  False when it is
+ * not one.
+ */
+bool	 json_object(const char *p, size_t len, json_member *each, void *ctx);
+
+#endif

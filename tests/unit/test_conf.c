@@ -1,0 +1,730 @@
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "policy/conf.h"
+#include "unit.h"
+
+static struct conf		*conf;
+static struct conf_report	 report;
+
+static void
+set_up(void)
+{
+	conf = conf_new();
+	report = (struct conf_report){ NULL, 0 };
+}
+
+static void
+tear_down(void)
+{
+	conf_report_free(&report);
+	conf_free(&conf);
+	ck_assert_ptr_null(conf);
+	conf_free(&conf);
+	unit_folder_remove();
+}
+
+static int
+take(const char *text)
+{
+	conf_read_text(conf, "f", text, strlen(text), &report);
+	return conf_finish(conf, &report);
+}
+
+static void
+expect_good(int rc)
+{
+	ck_assert_msg(rc == 0 && report.nerrors == 0, "%s",
+	    report.nerrors > 0 ? report.errors[0] : "-1 without an error");
+}
+
+static void
+expect_errors(const char *const *want, size_t n)
+{
+	for (size_t i = 0; i < n && i < report.nerrors; i++)
+		ck_assert_str_eq(report.errors[i], want[i]);
+	ck_assert_uint_eq(report.nerrors, n);
+}
+
+static char *
+printed(const struct conf *c)
+{
+	char	*text = NULL;
+	size_t	 len;
+	FILE	*out = open_memstream(&text, &len);
+
+	ck_assert_ptr_nonnull(out);
+	conf_print(c, out);
+	ck_assert_int_eq(fclose(out), 0);
+	return text;
+}
+
+/* Read back, what was printed prints the same. */
+static void
+expect_stable(void)
+{
+	struct conf	*again = conf_new();
+	char		*one = printed(conf), *two;
+
+	conf_read_text(again, "printed", one, strlen(one), &report);
+	expect_good(conf_finish(again, &report));
+	two = printed(again);
+	ck_assert_str_eq(one, two);
+	ck_assert_uint_eq(again->nbackends, conf->nbackends);
+	ck_assert_uint_eq(again->nlisteners, conf->nlisteners);
+	ck_assert_uint_eq(again->nbook, conf->nbook);
+	for (size_t i = 0; i < conf->nlisteners; i++)
+		ck_assert_uint_eq(again->listeners[i].backend,
+		    conf->listeners[i].backend);
+	free(one);
+	free(two);
+	conf_free(&again);
+}
+
+#define A	"listeners = ( { name = \"a\"; listen = \":1\"; " \
+		"forward = \"h:1\"; } );"
+
+static const char *const	 good[] = {
+	A,
+	/* All there is. */
+	"user = \"nobody\"; pid_file = \"/run/x.pid\";\n"
+	"log = { to = \"/var/log/x\"; level = \"debug\"; format = \"json\"; };\n"
+	"workers = { spare = 1; max = 10; reuse = 5; };\n"
+	"timeouts = { connect = 3; handshake = \"4s\"; idle = \"1h\";\n"
+	"  half_closed = \"10ms\"; session = \"2d\"; drain = 0; };\n"
+	"backends = ( { name = \"b\"; servers = (\"h1:1\", \"10.0.0.1:2\",\n"
+	"  \"[::1]:3\", \"unix:/x\"); }, { name = \"c\"; servers = \"h2:1\"; } );\n"
+	"listeners = ( { name = \"x\"; listen = [\":1\", \"[::1]:2\"];\n"
+	"  protocol = \"tcp\"; forward = \"backend:c\"; buffer = 4096; },\n"
+	"  { name = \"y\"; listen = (\"unix:/x\", \"unix:@x\");\n"
+	"  forward = \"backend:b\"; buffer = \"1m\"; } );",
+	/* The other ways to write a setting. */
+	"user : \"nobody\"\n# comment\n// another\n/* and one more */\n" A,
+	"workers : { spare : 0x10, max : 20L };" A,
+	"user = \"no\" \"body\";" A,
+	"log = { };" A,
+	"backends = ( );" A,
+	/* Several listeners to one backend, some without one. */
+	"backends = ( { name = \"b\"; servers = \"h:1\"; } );"
+	"listeners = ( { name = \"a\"; listen = \":1\"; forward = \"backend:b\"; },"
+	" { name = \"b\"; listen = \":2\"; forward = \"backend:b\"; },"
+	" { name = \"c\"; listen = \":3\"; forward = \"unix:/x\"; } );",
+	/* Bytes that need quoting. */
+	"user = \"a\\\"b\\\\c\\n\\x01\\x7f \xc3\xa9\";" A,
+	/* One backend and one listener may have the same name. */
+	"backends = ( { name = \"a\"; servers = \"h:1\"; } );" A,
+};
+
+START_TEST(a_good_file_is_taken_and_prints_the_same_when_read_back)
+{
+	expect_good(take(good[_i]));
+	expect_stable();
+}
+END_TEST
+
+START_TEST(a_good_file_is_understood)
+{
+	struct conf_listener	*l;
+
+	expect_good(take(good[1]));
+	ck_assert_str_eq(conf->user, "nobody");
+	ck_assert_str_eq(conf->pid_file, "/run/x.pid");
+	ck_assert_str_eq(conf->log.to, "/var/log/x");
+	ck_assert_int_eq(conf->log.level, 3);
+	ck_assert_int_eq(conf->log.format, CONF_LOG_JSON);
+	ck_assert_int_eq(conf->workers.spare, 1);
+	ck_assert_int_eq(conf->workers.max, 10);
+	ck_assert_int_eq(conf->workers.reuse, 5);
+	ck_assert_int_eq(conf->timeouts.connect, 3000);
+	ck_assert_int_eq(conf->timeouts.handshake, 4000);
+	ck_assert_int_eq(conf->timeouts.idle, 3600000);
+	ck_assert_int_eq(conf->timeouts.half_closed, 10);
+	ck_assert_int_eq(conf->timeouts.session, 172800000);
+	ck_assert_int_eq(conf->timeouts.drain, 0);
+	ck_assert_uint_eq(conf->nbackends, 2);
+	ck_assert_uint_eq(conf->nlisteners, 2);
+	l = &conf->listeners[0];
+	ck_assert_str_eq(l->name, "x");
+	ck_assert_str_eq(l->where, "f:8");
+	ck_assert_str_eq(l->pool, "tcp");
+	ck_assert_uint_eq(l->listen.n, 2);
+	ck_assert_uint_eq(l->backend, 1);
+	ck_assert_int_eq(l->buffer, 4096);
+	ck_assert_uint_eq(conf->listeners[1].backend, 0);
+	ck_assert_int_eq(conf->listeners[1].buffer, 1048576);
+	/* Names get their places in the address book; addresses none. */
+	ck_assert_uint_eq(conf->nbook, 2);
+	ck_assert_uint_eq(conf->backends[0].servers.v[0].book, 0);
+	for (size_t i = 1; i < 4; i++)
+		ck_assert_uint_eq(conf->backends[0].servers.v[i].book,
+		    CONF_NO_BOOK);
+	ck_assert_uint_eq(conf->backends[1].servers.v[0].book, 1);
+}
+END_TEST
+
+START_TEST(what_is_not_set_has_its_default)
+{
+	expect_good(take(A));
+	ck_assert_str_eq(conf->user, "_sallyport");
+	ck_assert_int_eq(conf->timeouts.connect, 5000);
+	ck_assert_int_eq(conf->listeners[0].buffer, 65536);
+	ck_assert_int_eq(conf->listeners[0].protocol, CONF_TCP);
+	ck_assert_uint_eq(conf->nbackends, 1);
+	ck_assert(conf->backends[0].implicit);
+}
+END_TEST
+
+START_TEST(there_are_never_more_spare_workers_than_workers)
+{
+	expect_good(take("workers = { spare = 100; max = 3; };" A));
+	ck_assert_int_eq(conf->workers.spare, 3);
+}
+END_TEST
+
+#define TIME_TAIL	" (units ms, s, m, h, d; a bare number is seconds)"
+#define TOP_KEYS	"no such key; there are user pid_file log workers " \
+			"timeouts backends listeners"
+#define ADDRS		"want an address in quotes, or a list of them: " \
+			"(\"...\", \"...\")"
+#define GROUPS		"want a list of groups: ( { ... }, ... )"
+
+static const struct {
+	const char	*text;
+	const char	*error[4];
+} bad[] = {
+	/* What libconfig finds. */
+	{ "user = \"x\"\n\nlog = {", { "f:3: syntax error" } },
+	{ "user = \"a\";\nuser = \"b\";",
+	    { "f:2: duplicate setting name" } },
+	{ "\n@include \"nowhere\"\n" A,
+	    { "f:2: cannot open include file" } },
+	/* Keys that are none. */
+	{ "usr = \"x\";" A, { "f:1: usr: " TOP_KEYS } },
+	{ A "\nlog = { To = \"stderr\"; };",
+	    { "f:2: log.To: no such key; there are to level format" } },
+	{ "workers = {\n min = 1; };" A, { "f:2: workers.min: no such key; "
+	    "there are spare max reuse" } },
+	{ "timeouts = { tls = 1; };" A, { "f:1: timeouts.tls: no such key; "
+	    "there are connect handshake idle half_closed session drain" } },
+	{ "backends = ( { name = \"b\"; servers = \"h:1\"; port = 1; } );" A,
+	    { "f:1: backends[0].port: no such key; there are name servers" } },
+	{ "listeners = ( { name = \"a\"; listen = \":1\"; forward = \"h:1\";\n"
+	    "port = 1; } );", { "f:2: listeners[0].port: no such key; "
+	    "there are name listen protocol forward buffer" } },
+	/* Of the wrong type. */
+	{ "user = 1;" A, { "f:1: user: want a string in quotes" } },
+	{ "user = { };" A, { "f:1: user: want a string in quotes" } },
+	{ "user = (\"x\");" A, { "f:1: user: want a string in quotes" } },
+	{ "log = 1;" A, { "f:1: log: want a group: { ... }" } },
+	{ "log = ( );" A, { "f:1: log: want a group: { ... }" } },
+	{ "backends = { };" A, { "f:1: backends: " GROUPS } },
+	{ "backends = 1;" A, { "f:1: backends: " GROUPS } },
+	{ "backends = [1];" A, { "f:1: backends: " GROUPS } },
+	{ "backends = ( 1 );" A, { "f:1: backends[0]: " GROUPS } },
+	{ "workers = { max = \"8\"; };" A,
+	    { "f:1: workers.max: want a number from 1 to 32768" } },
+	{ "workers = { max = 1.5; };" A,
+	    { "f:1: workers.max: want a number from 1 to 32768" } },
+	{ "workers = { max = true; };" A,
+	    { "f:1: workers.max: want a number from 1 to 32768" } },
+	{ "timeouts = { idle = 1.5; };" A, { "f:1: timeouts.idle: want a "
+	    "time from \"1ms\" to \"24d\"" TIME_TAIL } },
+	{ "log = { level = 1; };" A, { "f:1: log.level: want \"error\", "
+	    "\"warn\", \"info\" or \"debug\"" } },
+	{ "listeners = ( { name = \"a\"; listen = 80; forward = \"h:1\"; } );",
+	    { "f:1: listeners[0].listen: " ADDRS } },
+	{ "listeners = ( { name = \"a\"; listen = { }; forward = \"h:1\"; } );",
+	    { "f:1: listeners[0].listen: " ADDRS } },
+	{ "listeners = ( { name = \"a\"; listen = (\":1\", 2); "
+	    "forward = \"h:1\"; } );",
+	    { "f:1: listeners[0].listen[1]: " ADDRS } },
+	{ "listeners = ( { name = \"a\"; listen = ( ( \":1\" ) ); "
+	    "forward = \"h:1\"; } );",
+	    { "f:1: listeners[0].listen[0]: " ADDRS } },
+	{ "listeners = ( { name = 1; listen = \":1\"; forward = \"h:1\"; } );",
+	    { "f:1: listeners[0].name: want 1 to 32 letters, digits, \"_\", "
+	    "\"-\" or \".\"" } },
+	{ "listeners = ( { name = \"a\"; listen = \":1\"; forward = \"h:1\"; "
+	    "buffer = true; } );", { "f:1: listeners[0].buffer: want a size "
+	    "from \"512\" to \"16m\" (units k, m, g; a bare number is bytes)"
+	    } },
+	/* Values out of range. */
+	{ "workers = { max = 0; };" A,
+	    { "f:1: workers.max: \"0\": want a number from 1 to 32768" } },
+	{ "workers = { max = -1; };" A,
+	    { "f:1: workers.max: \"-1\": want a number from 1 to 32768" } },
+	{ "workers = { max = 5000000000L; };" A, { "f:1: workers.max: "
+	    "\"5000000000\": want a number from 1 to 32768" } },
+	{ "timeouts = { connect = \"1y\"; };" A, { "f:1: timeouts.connect: "
+	    "\"1y\": want a time from \"1ms\" to \"10m\"" TIME_TAIL } },
+	{ "timeouts = { session = \"366d\"; };" A, { "f:1: timeouts.session: "
+	    "\"366d\": want a time from \"0\" to \"365d\"" TIME_TAIL } },
+	{ "log = { format = \"xml\"; };" A,
+	    { "f:1: log.format: \"xml\": want \"text\" or \"json\"" } },
+	{ "backends = ( { name = \"a b\"; servers = \"h:1\"; } );" A,
+	    { "f:1: backends[0].name: \"a b\": want 1 to 32 letters, digits, "
+	    "\"_\", \"-\" or \".\"" } },
+	/* Addresses. */
+	{ "listeners = ( { name = \"a\"; listen = \"80\"; forward = \"h:1\"; "
+	    "} );", { "f:1: listeners[0].listen: \"80\": want host:port, "
+	    ":port, [v6]:port or unix:/path" } },
+	{ "listeners = ( { name = \"a\"; listen = \"h:1\"; forward = \"h:1\"; "
+	    "} );", { "f:1: listeners[0].listen: \"h:1\": listen takes an "
+	    "address and no name, because root looks up nothing in the DNS" }
+	    },
+	{ "listeners = ( { name = \"a\"; listen = ( ); forward = \"h:1\"; } );",
+	    { "f:1: listeners[0].listen: the list is empty" } },
+	{ "backends = ( { name = \"b\"; servers = [ ]; } );" A,
+	    { "f:1: backends[0].servers: the list is empty" } },
+	{ "backends = ( { name = \"b\"; servers = \":1\"; } );" A,
+	    { "f:1: backends[0].servers: \":1\": a server needs a host before "
+	    "the port" } },
+	/* What is missing. */
+	{ "", { "listeners: there is none, so nothing to do" } },
+	{ "listeners = ( );",
+	    { "listeners: there is none, so nothing to do" } },
+	{ "listeners = (\n{ } );", {
+	    "f:2: listeners[0]: needs the key name",
+	    "f:2: listeners[0]: needs the key listen",
+	    "f:2: listeners[0]: needs the key forward" } },
+	{ "backends = ( { } );" A, {
+	    "f:1: backends[0]: needs the key name",
+	    "f:1: backends[0]: needs the key servers" } },
+	/* What only the whole can tell. */
+	{ "listeners = ( { name = \"a\"; listen = \":1\"; "
+	    "forward = \"backend:b\"; } );", { "f:1: forward: \"backend:b\": "
+	    "there is no backend of that name" } },
+	{ "listeners = ( { name = \"a\"; listen = \":1\"; "
+	    "forward = \"backend:\"; } );", { "f:1: forward: \"backend:\": "
+	    "there is no backend of that name" } },
+	/* A backend made from a forward has no name. */
+	{ "listeners = ( { name = \"a\"; listen = \":1\"; forward = \"h:1\"; "
+	    "}, { name = \"b\"; listen = \":2\"; forward = \"backend:h:1\"; "
+	    "} );", { "f:1: forward: \"backend:h:1\": there is no backend of "
+	    "that name" } },
+	{ "listeners = ( { name = \"a\"; listen = \":1\"; forward = \":2\"; } "
+	    ");", { "f:1: forward: \":2\": a server needs a host before the "
+	    "port" } },
+	{ "listeners = ( { name = \"a\"; listen = \":1\"; forward = \"\"; } );",
+	    { "f:1: forward: \"\": want host:port, :port, [v6]:port or "
+	    "unix:/path" } },
+	{ "listeners = (\n{ name = \"a\"; listen = \":1\"; forward = \"h:1\"; "
+	    "},\n{ name = \"a\"; listen = \":2\"; forward = \"h:1\"; } );",
+	    { "f:3: name: \"a\" is the name of an earlier listener" } },
+	{ "listeners = (\n{ name = \"a\"; listen = \":1\"; forward = \"h:1\"; "
+	    "},\n{ name = \"b\"; listen = \":1\"; forward = \"h:1\"; } );",
+	    { "f:3: listen: \":1\" is taken by f:2" } },
+	{ "listeners = ( { name = \"a\"; listen = (\":1\", \":2\", \":1\"); "
+	    "forward = \"h:1\"; } );",
+	    { "f:1: listen: \":1\" is taken by f:1" } },
+	{ "backends = (\n{ name = \"b\"; servers = \"h:1\"; },\n"
+	    "{ name = \"b\"; servers = \"h:2\"; } );" A,
+	    { "f:3: name: \"b\" is the name of an earlier backend" } },
+	{ "log = { to = \"file\"; };" A, { "f:1: log.to: \"file\": want \"stdout\", "
+	    "\"stderr\", \"syslog\" or the absolute path of a file" } },
+	{ "log = { to = \"\"; };" A, { "f:1: log.to: \"\": want \"stdout\", "
+	    "\"stderr\", \"syslog\" or the absolute path of a file" } },
+	{ "pid_file = \"x.pid\";" A,
+	    { "f:1: pid_file: \"x.pid\": want an absolute path, "
+	    "or \"\"" } },
+	/* All mistakes of one run. */
+	{ "usr = 1;\nworkers = { max = 0; };\nlog = { to = \"x\"; };\n"
+	    "listeners = ( { name = \"a\"; listen = \":1\";\n"
+	    "forward = \"backend:b\"; } );", {
+	    "f:1: usr: " TOP_KEYS,
+	    "f:2: workers.max: \"0\": want a number from 1 to 32768",
+	    "f:3: log.to: \"x\": want \"stdout\", \"stderr\", \"syslog\" or the "
+	    "absolute path of a file",
+	    "f:4: forward: \"backend:b\": there is no backend of that name" }
+	    },
+};
+
+START_TEST(a_bad_file_is_refused_with_each_of_its_mistakes)
+{
+	size_t	 n = 0;
+
+	while (n < nitems(bad[_i].error) && bad[_i].error[n] != NULL)
+		n++;
+	ck_assert_int_eq(take(bad[_i].text), -1);
+	expect_errors(bad[_i].error, n);
+}
+END_TEST
+
+/* What libconfig would misread is not given to it; see test_conf_text. */
+START_TEST(a_text_that_would_be_misread_is_refused)
+{
+	static const struct {
+		const char	*text, *error;
+	} texts[] = {
+		{ "\nworkers = { max = 4294967298; };" A, "f:2: a number "
+		    "beyond 2147483647 would be read as another; an L behind "
+		    "it helps" },
+		{ "user = \"nobody\\x00x\";" A,
+		    "f:1: \\x00 would end the string there" },
+		{ "workers = { max = 010; };" A, "f:1: a number that begins "
+		    "with 0 would be read as decimal" },
+	};
+
+	conf_read_text(conf, "f", texts[_i].text, strlen(texts[_i].text),
+	    &report);
+	expect_errors(&texts[_i].error, 1);
+	ck_assert_int_eq(conf_finish(conf, &report), -1);
+}
+END_TEST
+
+START_TEST(a_nul_byte_is_refused_with_its_line)
+{
+	static const char		 text[] = "user = \"a\";\n\n\0" A;
+	static const char *const	 want[] = {
+		"f:3: a NUL byte; a configuration is text",
+	};
+
+	conf_read_text(conf, "f", text, sizeof(text) - 1, &report);
+	expect_errors(want, 1);
+	ck_assert_int_eq(conf_finish(conf, &report), -1);
+	ck_assert_str_eq(conf->user, "_sallyport");
+}
+END_TEST
+
+START_TEST(the_report_is_not_longer_than_anyone_reads)
+{
+	char	*text = NULL;
+	size_t	 len;
+	FILE	*out = open_memstream(&text, &len);
+
+	for (int i = 0; i < 200; i++)
+		fprintf(out, "key%d = 1;\n", i);
+	fclose(out);
+	ck_assert_int_eq(take(text), -1);
+	ck_assert_uint_eq(report.nerrors, 100);
+	free(text);
+}
+END_TEST
+
+/* One list of n, each with what fmt makes of its number, twice. */
+static char *
+many(const char *name, const char *fmt, int n)
+{
+	char	*text = NULL;
+	size_t	 len;
+	FILE	*out = open_memstream(&text, &len);
+
+	fprintf(out, "%s = (", name);
+	for (int i = 1; i <= n; i++) {
+		fprintf(out, "%s\n", i > 1 ? "," : "");
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+		fprintf(out, fmt, i, i);
+#pragma GCC diagnostic pop
+	}
+	fprintf(out, ");");
+	fclose(out);
+	return text;
+}
+
+#define L	"{ name = \"l%d\"; listen = \":%d\"; forward = \"h:1\"; }"
+#define S	"{ name = \"b%d\"; servers = \"h:%d\"; }"
+
+static const struct {
+	const char	*name, *fmt;
+	int		 max;
+	const char	*error;
+} limits[] = {
+	{ "listeners", L, CONF_LISTENERS_MAX,
+	    "f:1: listeners: at most 256 of them" },
+	{ "backends", S, CONF_BACKENDS_MAX,
+	    "f:1: backends: at most 512 of them" },
+};
+
+START_TEST(there_are_limits_to_listeners_and_backends)
+{
+	char	*text = many(limits[_i].name, limits[_i].fmt,
+		    limits[_i].max);
+
+	conf_read_text(conf, "f", text, strlen(text), &report);
+	free(text);
+	if (_i != 0)
+		conf_read_text(conf, "g", A, strlen(A), &report);
+	expect_good(conf_finish(conf, &report));
+	expect_stable();
+	tear_down();
+	set_up();
+	text = many(limits[_i].name, limits[_i].fmt, limits[_i].max + 1);
+	conf_read_text(conf, "f", text, strlen(text), &report);
+	free(text);
+	expect_errors(&limits[_i].error, 1);
+}
+END_TEST
+
+START_TEST(there_is_a_limit_to_addresses)
+{
+	char	*list = many("backends = ( { name = \"b\"; servers", "\"h%d:%d\"",
+		    CONF_ADDRS_MAX + _i), *text = NULL;
+
+	text = mem_printf("%s } );" A, list);
+	if (_i == 0)
+		expect_good(take(text));
+	else {
+		static const char *const	 want[] = {
+			"f:66: backends[0].servers[64]: more than 64 "
+			"addresses",
+		};
+
+		ck_assert_int_eq(take(text), -1);
+		expect_errors(want, 1);
+	}
+	free(list);
+	free(text);
+}
+END_TEST
+
+static char *
+write_file(const char *folder, const char *name, const char *text, size_t len)
+{
+	char	*path = mem_printf("%s/%s", folder, name);
+	FILE	*out = fopen(path, "we");
+
+	ck_assert_ptr_nonnull(out);
+	ck_assert_uint_eq(fwrite(text, 1, len, out), len);
+	ck_assert_int_eq(fclose(out), 0);
+	return path;
+}
+
+static char *
+write_text(const char *folder, const char *name, const char *text)
+{
+	return write_file(folder, name, text, strlen(text));
+}
+
+START_TEST(a_file_is_read)
+{
+	char	*path = write_text(unit_folder(), "conf", good[1]), *where;
+
+	conf_read_file(conf, path, &report);
+	expect_good(conf_finish(conf, &report));
+	where = mem_printf("%s:8", path);
+	ck_assert_str_eq(conf->listeners[0].where, where);
+	free(where);
+	free(path);
+}
+END_TEST
+
+START_TEST(a_file_that_cannot_be_read_is_told)
+{
+	static const char *const	 want[] = {
+		"/nonexistent/conf: No such file or directory",
+		"/: Is a directory",
+	};
+
+	conf_read_file(conf, "/nonexistent/conf", &report);
+	conf_read_file(conf, "/", &report);
+	expect_errors(want, 2);
+}
+END_TEST
+
+START_TEST(a_file_that_is_too_large_is_refused)
+{
+	size_t	 size = CONF_FILE_MAX + (size_t)_i;
+	char	*text = mem_calloc(1, size), *path, *want;
+
+	memset(text, '\n', size);
+	memcpy(text, A, strlen(A));
+	path = write_file(unit_folder(), "conf", text, size);
+	conf_read_file(conf, path, &report);
+	if (_i == 0)
+		expect_good(conf_finish(conf, &report));
+	else {
+		want = mem_printf("%s: longer than 1 MiB, so no "
+		    "configuration", path);
+		expect_errors((const char *const[]){ want }, 1);
+		free(want);
+	}
+	free(path);
+	free(text);
+}
+END_TEST
+
+/* Nor waited for: whoever reads a FIFO waits for its writer. */
+START_TEST(a_fifo_is_not_waited_for)
+{
+	char	*path = mem_printf("%s/fifo", unit_folder());
+
+	ck_assert_int_eq(mkfifo(path, 0600), 0);
+	conf_read_file(conf, path, &report);
+	ck_assert_int_eq(conf_finish(conf, &report), -1);
+	free(path);
+}
+END_TEST
+
+START_TEST(an_included_file_is_looked_for_beside_the_file)
+{
+	const char	*folder = unit_folder();
+	char		*inner = write_text(folder, "inner",
+			    "user = \"inner\";\n");
+	char		*outer = write_text(folder, "outer",
+			    "@include \"inner\"\n" A "\n");
+
+	ck_assert_int_eq(chdir("/"), 0);
+	conf_read_file(conf, outer, &report);
+	expect_good(conf_finish(conf, &report));
+	ck_assert_str_eq(conf->user, "inner");
+	expect_stable();
+	free(inner);
+	free(outer);
+}
+END_TEST
+
+START_TEST(an_included_file_is_not_misread_either)
+{
+	const char	*folder = unit_folder();
+	char		*inner = write_text(folder, "inner",
+			    "workers = { max = 4294967298; };\n");
+	char		*outer = write_text(folder, "outer",
+			    "@include \"inner\"\n" A "\n");
+
+	conf_read_file(conf, outer, &report);
+	ck_assert_int_eq(conf_finish(conf, &report), -1);
+	free(inner);
+	free(outer);
+}
+END_TEST
+
+START_TEST(a_mistake_is_placed_in_the_file_that_has_it)
+{
+	const char	*folder = unit_folder();
+	char		*inner = write_text(folder, "inner",
+			    "\nusr = \"inner\";\n");
+	char		*outer = write_text(folder, "outer",
+			    "foo = 1;\n@include \"inner\"\nbar = 1;\n");
+	char		*want[3];
+
+	conf_read_file(conf, outer, &report);
+	want[0] = mem_printf("%s:1: foo: " TOP_KEYS, outer);
+	want[1] = mem_printf("inner:2: usr: " TOP_KEYS);
+	want[2] = mem_printf("%s:3: bar: " TOP_KEYS, outer);
+	expect_errors((const char *const *)want, 3);
+	for (size_t i = 0; i < 3; i++)
+		free(want[i]);
+	free(inner);
+	free(outer);
+}
+END_TEST
+
+START_TEST(a_syntax_error_is_placed_in_the_file_that_has_it)
+{
+	const char	*folder = unit_folder();
+	char		*inner = write_text(folder, "inner", "\n\nusr = ;\n");
+	char		*outer = write_text(folder, "outer",
+			    "@include \"inner\"\n");
+	const char	*want = "inner:3: syntax error";
+
+	conf_read_file(conf, outer, &report);
+	expect_errors(&want, 1);
+	free(inner);
+	free(outer);
+}
+END_TEST
+
+static void
+flag(const char *name, const char *key, const char *value)
+{
+	conf_set(conf, name, key, value, &report);
+}
+
+START_TEST(flags_make_a_configuration)
+{
+	flag("--bind", "listener.name", "main");
+	flag("--bind", "listener.listen", ":8002");
+	flag("--backend", "listener.forward", "127.0.0.1:8003");
+	flag("--buffer", "listener.buffer", "4096");
+	flag("--log-to", "log.to", "stdout");
+	flag("--user", "user", "nobody");
+	expect_good(conf_finish(conf, &report));
+	ck_assert_uint_eq(conf->nlisteners, 1);
+	ck_assert_str_eq(conf->listeners[0].name, "main");
+	ck_assert_int_eq(conf->listeners[0].buffer, 4096);
+	ck_assert_str_eq(conf->log.to, "stdout");
+	ck_assert_str_eq(conf->user, "nobody");
+	expect_stable();
+}
+END_TEST
+
+START_TEST(a_flag_that_is_wrong_is_named)
+{
+	static const char *const	 want[] = {
+		"--bind: \"8002\": want host:port, :port, [v6]:port or "
+		"unix:/path",
+		"--buffer: \"1\": want a size from \"512\" to \"16m\" (units "
+		"k, m, g; a bare number is bytes)",
+		"--protocol: \"udp\": want \"tcp\"",
+		"--bind: forward: \"x\": want host:port, :port, [v6]:port or "
+		"unix:/path",
+	};
+
+	flag("--bind", "listener.name", "main");
+	flag("--bind", "listener.listen", "8002");
+	flag("--backend", "listener.forward", "x");
+	flag("--buffer", "listener.buffer", "1");
+	flag("--protocol", "listener.protocol", "udp");
+	ck_assert_int_eq(conf_finish(conf, &report), -1);
+	expect_errors(want, 4);
+}
+END_TEST
+
+START_TEST(a_flag_overrides_the_file)
+{
+	conf_read_text(conf, "f", "log = { to = \"stderr\"; };" A,
+	    strlen("log = { to = \"stderr\"; };" A), &report);
+	flag("--log-to", "log.to", "/x");
+	flag("--verbose", "log.level", "debug");
+	expect_good(conf_finish(conf, &report));
+	ck_assert_str_eq(conf->log.to, "/x");
+	ck_assert_int_eq(conf->log.level, 3);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite	*s = suite_create("conf");
+	TCase	*tc = tcase_create("conf");
+
+	suite_add_tcase(s, tc);
+	tcase_add_checked_fixture(tc, set_up, tear_down);
+	tcase_set_timeout(tc, 60);
+	tcase_add_loop_test(tc,
+	    a_good_file_is_taken_and_prints_the_same_when_read_back, 0,
+	    (int)nitems(good));
+	tcase_add_test(tc, a_good_file_is_understood);
+	tcase_add_test(tc, what_is_not_set_has_its_default);
+	tcase_add_test(tc, there_are_never_more_spare_workers_than_workers);
+	tcase_add_loop_test(tc,
+	    a_bad_file_is_refused_with_each_of_its_mistakes, 0,
+	    (int)nitems(bad));
+	tcase_add_loop_test(tc, a_text_that_would_be_misread_is_refused, 0,
+	    3);
+	tcase_add_test(tc, a_nul_byte_is_refused_with_its_line);
+	tcase_add_test(tc, the_report_is_not_longer_than_anyone_reads);
+	tcase_add_loop_test(tc, there_are_limits_to_listeners_and_backends, 0,
+	    (int)nitems(limits));
+	tcase_add_loop_test(tc, there_is_a_limit_to_addresses, 0, 2);
+	tcase_add_test(tc, a_file_is_read);
+	tcase_add_test(tc, a_file_that_cannot_be_read_is_told);
+	tcase_add_loop_test(tc, a_file_that_is_too_large_is_refused, 0, 2);
+	tcase_add_test(tc, a_fifo_is_not_waited_for);
+	tcase_add_test(tc, an_included_file_is_looked_for_beside_the_file);
+	tcase_add_test(tc, an_included_file_is_not_misread_either);
+	tcase_add_test(tc, a_mistake_is_placed_in_the_file_that_has_it);
+	tcase_add_test(tc, a_syntax_error_is_placed_in_the_file_that_has_it);
+	tcase_add_test(tc, flags_make_a_configuration);
+	tcase_add_test(tc, a_flag_that_is_wrong_is_named);
+	tcase_add_test(tc, a_flag_overrides_the_file);
+	return unit_run(s);
+}
