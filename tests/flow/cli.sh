@@ -1,0 +1,122 @@
+#!/bin/sh
+# The command line: every form that users type, and every exit code.
+set -u
+prog=${SALLYPORTD:-./sallyportd}
+dir=$(mktemp -d) || exit 99
+trap 'rm -rf "$dir"' EXIT
+fail=0 tests=0
+
+# check STATUS TEXT ARG...: run with the arguments; want that exit status and
+# the text (a basic regular expression) in what it prints.
+check() {
+	want=$1 text=$2
+	shift 2
+	tests=$((tests + 1))
+	"$prog" "$@" >"$dir/out" 2>&1
+	status=$?
+	if [ $status -ne "$want" ] || ! grep -q -- "$text" "$dir/out"; then
+		echo "FAIL: sallyportd $*: want $want and \"$text\", got $status:"
+		cat "$dir/out"
+		fail=$((fail + 1))
+	fi
+}
+
+cat >"$dir/good" <<'CONF'
+listeners = ( { name = "a"; listen = ":1234"; forward = "h:1"; } );
+CONF
+cat >"$dir/bad" <<'CONF'
+workers = { max = "many"; };
+listeners = ( { name = "a"; listen = ":1234"; froward = "h:1"; } );
+CONF
+
+check 0 '^Usage: sallyportd' --help
+check 0 '^Usage: sallyportd' -help
+check 0 '^Usage: sallyportd' -h
+check 0 '^sallyportd [0-9]' --version
+check 0 '^sallyportd [0-9]' -version
+check 0 ': ok$' -f "$dir/good" -t
+check 0 ': ok$' -t -f "$dir/good"
+check 0 ': ok$' -f="$dir/good" -t
+check 0 ': ok$' --file="$dir/good" -t
+check 0 'listen = ( ":1234" );' -f "$dir/good" -T
+check 0 'level = "debug";' -f "$dir/good" -T --verbose
+check 0 'level = "info";' -f "$dir/good" -T -verbose=false
+check 0 'to = "/x/log";' -f "$dir/good" -T --log-to=/x/log
+check 0 'to = "stderr";' -f "$dir/good" -T --log-to stderr
+
+# The port proxy's own flags, in every way that its users type them.
+for dash in - --; do
+	for eq in = ' '; do
+		set -- "${dash}backend${eq}127.0.0.1:8003" \
+		    "${dash}bind${eq}:8002" "${dash}buffer${eq}4096" \
+		    "${dash}logTo${eq}stdout" "${dash}protocol${eq}tcp"
+		if [ "$eq" = ' ' ]; then
+			# shellcheck disable=SC2048,SC2086 # split at the space
+			set -- $*
+		fi
+		check 0 'forward = "127.0.0.1:8003"' "$@" \
+		    "${dash}daemon=false" -T
+		check 0 'listen = ( ":8002" )' "$@" "${dash}daemon=false" -T
+		check 0 'buffer = "4k"' "$@" -T
+		check 0 'to = "stdout"' "$@" -T
+	done
+done
+check 0 'listen = ( ":8002" )' -backend 10.0.0.1:1 -T
+check 0 'forward = "127.0.0.1:8003"' -bind :99 -T
+check 0 ': ok$' -bind :99 -t
+
+check 2 'help' --no-such-option
+check 2 'not an option' stray
+check 2 'exclude' -f "$dir/good" -t -T
+check 2 'doing without' -f "$dir/good" --bind=:1
+check 2 'true or false' --daemon=maybe
+check 2 'requires an argument' -f
+check 2 'ambiguous' -b :1
+check 2 'between the master' --role=spawner
+check 78 'No such file' -f "$dir/none" -t
+check 78 'bad:1: workers.max: want a number from 1 to' -f "$dir/bad" -t
+check 78 'bad:2: listeners\[0\].froward: no such key' -f "$dir/bad" -t
+check 78 'bad:2: listeners\[0\]: needs the key forward' -f "$dir/bad" -T
+check 78 '--bind: "nonsense"' --bind=nonsense -t
+check 78 '--buffer: "7": want a size' --bind=:1 --buffer=7 -t
+check 78 '--protocol: "http": want "tcp"' --bind=:1 --protocol=http -t
+
+"$prog" -f "$dir/good" -T >"$dir/once"
+"$prog" -f "$dir/once" -T >"$dir/twice"
+tests=$((tests + 1))
+cmp "$dir/once" "$dir/twice" || fail=$((fail + 1))
+
+# In the background: the command returns when it serves, and lets go of all.
+port=$((20000 + $$ % 10000))
+cat >"$dir/daemon" <<CONF
+user = "nobody";
+pid_file = "$dir/pid";
+log = { to = "$dir/log"; };
+listeners = ( { name = "a"; listen = "127.0.0.1:$port"; forward = "h:1"; } );
+CONF
+chmod 777 "$dir"
+tests=$((tests + 1))
+# The pipe ends only when no process of the daemon holds it.
+if ! timeout 20 sh -c '"$0" -f "$1" --daemon 2>&1 | cat' "$prog" \
+    "$dir/daemon" || [ ! -s "$dir/pid" ] || ! grep -q ready: "$dir/log"; then
+	echo "FAIL: --daemon"
+	fail=$((fail + 1))
+fi
+pid=$(cat "$dir/pid" 2>/dev/null)
+check 1 'already running' -f "$dir/daemon" --daemon
+if [ -n "$pid" ]; then
+	kill "$pid"
+	n=0
+	while kill -0 "$pid" 2>/dev/null && [ $n -lt 500 ]; do
+		n=$((n + 1))
+		sleep 0.01
+	done
+	tests=$((tests + 1))
+	if [ $n -eq 500 ] || [ -e "$dir/pid" ]; then
+		echo "FAIL: the daemon does not end"
+		fail=$((fail + 1))
+	fi
+fi
+
+echo "$tests command lines, $fail wrong"
+[ $fail -eq 0 ]
