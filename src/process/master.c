@@ -433,6 +433,16 @@ remove_pidfile(struct master *m)
 	m->pidfile = NULL;
 }
 
+static void
+free_master(struct master *m)
+{
+	for (size_t i = 0; i < m->nlanes; i++)
+		close(m->lanes[i].in);
+	free(m->lanes);
+	free(m->posts);
+	free(m->children);
+}
+
 static int
 finish(struct master *m)
 {
@@ -447,6 +457,7 @@ finish(struct master *m)
 		close(m->lanes[i].out);
 	m->phase = STOPPED;
 	end_children(m, true);
+	free_master(m);
 	return m->status;
 }
 

@@ -194,7 +194,8 @@ struct setup *
 setup_receive(const char *role)
 {
 	static const int	 none[] = { SIGTERM, SIGQUIT, SIGCHLD, 0 };
-	struct setup		*s = mem_calloc(1, sizeof(*s));
+	static struct setup	 setup;		/* there is but one */
+	struct setup		*s = &setup;
 	struct gather		 g = { .s = s, .role = role, .dir = -1 };
 	int64_t			 deadline = io_now_ms() + SETUP_MS;
 

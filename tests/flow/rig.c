@@ -20,6 +20,15 @@
 
 #include "rig.h"
 
+/* What a test leaves behind goes with its process, in sanitizer builds too. */
+const char	*__asan_default_options(void);
+
+const char *
+__asan_default_options(void)
+{
+	return "detect_leaks=0";
+}
+
 int64_t
 rig_now(void)
 {
@@ -605,6 +614,19 @@ rig_until_gone(pid_t pid, int ms)
 	    (state = strrchr(buf, ')')) != NULL && state[2] != 'Z') {
 		if (rig_now() >= deadline)
 			ck_abort_msg("process %d is still there", (int)pid);
+		yield();
+	}
+}
+
+void
+rig_until_buried(pid_t pid)
+{
+	int64_t	 deadline = rig_now() + rig_patience(RIG_MS);
+	char	 buf[512];
+
+	while (*rig_proc(pid, "stat", buf, sizeof(buf)) != '\0') {
+		if (rig_now() >= deadline)
+			ck_abort_msg("nobody buries process %d", (int)pid);
 		yield();
 	}
 }

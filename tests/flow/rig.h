@@ -100,6 +100,8 @@ pid_t	 rig_pid(const struct daemon *d, const char *text);
 /* Wait until exactly so many have such a title, or none at all. */
 void	 rig_until(const struct daemon *d, const char *text, size_t n);
 void	 rig_until_gone(pid_t pid, int ms);
+/* The same, and its parent knows. */
+void	 rig_until_buried(pid_t pid);
 
 /* The file below /proc/PID; "" when there is none. */
 char	*rig_proc(pid_t pid, const char *file, char *buf, size_t size);
