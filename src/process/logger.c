@@ -347,7 +347,8 @@ logger_main(struct setup *s)
 	static const int	 signals[] = { SIGTERM, 0 };
 	const int		 on = 1;
 	struct pollfd		 p[SETUP_LANES_MAX + 1];
-	struct logger		*g = mem_calloc(1, sizeof(*g));
+	static struct logger	 logger;
+	struct logger		*g = &logger;
 
 	g->s = s;
 	g->closed = mem_calloc(s->nlanes, sizeof(*g->closed));

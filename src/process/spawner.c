@@ -351,7 +351,8 @@ static const struct channel_rule requests[] = {
 static struct spawner *
 prepare(struct setup *s)
 {
-	struct spawner	*sp = mem_calloc(1, sizeof(*sp));
+	static struct spawner	 spawner;
+	struct spawner		*sp = &spawner;
 
 	sp->s = s;
 	sp->max = (size_t)s->conf->workers.max;
