@@ -129,4 +129,16 @@ void	 conf_print(const struct conf *conf, FILE *out);
 
 void	 conf_report_free(struct conf_report *report);
 
+/*
+ * For those who read: add a backend or listener with every default; it is
+ * valid until the next is added.  Add a line to the report; a hundred are
+ * kept.
+ */
+struct conf_backend	*conf_add_backend(struct conf *conf,
+			    const char *where);
+struct conf_listener	*conf_add_listener(struct conf *conf,
+			    const char *where);
+void	 conf_complain(struct conf_report *report, const char *fmt, ...)
+	    __attribute__((format(printf, 2, 3)));
+
 #endif

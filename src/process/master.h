@@ -8,15 +8,6 @@
 
 #include "policy/conf.h"
 
-/* Exit codes of sallyportd(8). */
-enum {
-	EXIT_OK = 0,
-	EXIT_RUNTIME = 1,
-	EXIT_USAGE = 2,
-	EXIT_PERMISSION = 77,
-	EXIT_CONFIG = 78,
-};
-
 /*
  * Run until a signal ends it; returns the exit code.  `announce' is called
  * once, with 0, when every pool serves.  In the background nobody reads

@@ -9,6 +9,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Exit codes of sallyportd(8). */
+enum {
+	EXIT_OK = 0,
+	EXIT_RUNTIME = 1,
+	EXIT_USAGE = 2,
+	EXIT_PERMISSION = 77,
+	EXIT_CONFIG = 78,
+};
+
 /* Whom the roles become; `change' is false where this process may not. */
 struct proc_user {
 	uid_t	 uid;

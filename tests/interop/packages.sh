@@ -118,3 +118,17 @@ packages_get() {
 	echo "Missing, and not to be had by apt-get or dnf: $packages"
 	return 1
 }
+
+# source_tree TOP COPY: sets tree to the folder to configure from: TOP itself,
+# or a clean COPY when TOP was configured in place, which forbids to build
+# anywhere else.
+source_tree() {
+	tree=$1
+	[ -e "$1/config.status" ] || return 0
+	tree=$2
+	mkdir "$tree"
+	(cd "$1" && tar --exclude=./_build --exclude=./.git -cf - .) |
+	    (cd "$tree" && tar -xf -)
+	make -C "$tree" distclean >/dev/null 2>&1 ||
+	    rm -f "$tree/config.status"
+}
