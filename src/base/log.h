@@ -17,7 +17,7 @@
 
 /* Shared between those who write to one log socket and the logger. */
 struct log_lane {
-	_Atomic uint64_t	 dropped;	/* lines, only ever counted up */
+	_Atomic uint64_t	 dropped;	/* lines; never goes down */
 	_Atomic uint64_t	 reported;	/* of them, by the logger */
 };
 

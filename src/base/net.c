@@ -266,7 +266,7 @@ is_listening(const char *path)
 	return found;
 }
 
-/* A socket that a dead daemon left is in the way; a living one's is not ours. */
+/* What a dead daemon left is in the way; what a living one has is not ours. */
 static int
 bind_path(int fd, const struct net_addr *a, const char **why)
 {

@@ -32,7 +32,7 @@ struct net_addr {
 
 enum net_kind {
 	NET_ANY,		/* ":port" or "*:port": all addresses */
-	NET_ADDR,		/* a numeric address, or a socket in the kernel */
+	NET_ADDR,		/* a numeric address, or a local socket */
 	NET_NAME,		/* a name to be looked up, and a port */
 };
 

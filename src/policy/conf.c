@@ -153,8 +153,8 @@ resolve_forward(struct conf *conf, size_t i, struct conf_report *report)
 	if (strncmp(text, "backend:", 8) == 0) {
 		b = find_backend(conf, text + 8, conf->nbackends);
 		if (b == NULL)
-			conf_complain(report, "%s: forward: \"%s\": there is no "
-			    "backend of that name", where, text);
+			conf_complain(report, "%s: forward: \"%s\": there "
+			    "is no backend of that name", where, text);
 		else
 			conf->listeners[i].backend =
 			    (size_t)(b - conf->backends);
@@ -169,24 +169,30 @@ resolve_forward(struct conf *conf, size_t i, struct conf_report *report)
 		conf_complain(report, "%s: forward: %s", where, why);
 }
 
+/* The listener before `l', or `l' itself before address i, that has `text'. */
+static const struct conf_listener *
+taken_by(const struct conf *conf, const struct conf_listener *l, size_t i,
+    const char *text)
+{
+	for (const struct conf_listener *o = conf->listeners; o <= l; o++)
+		for (size_t j = 0; j < (o == l ? i : o->listen.n); j++)
+			if (strcmp(o->listen.v[j].text, text) == 0)
+				return o;
+	return NULL;
+}
+
 /* ":80" and "0.0.0.0:80" clash in the kernel; equal text clashes here. */
 static void
 check_listen(const struct conf *conf, const struct conf_listener *l,
     struct conf_report *report)
 {
-	for (size_t i = 0; i < l->listen.n; i++) {
-		const char	*text = l->listen.v[i].text;
+	const struct conf_listener	*o;
 
-		for (const struct conf_listener *o = conf->listeners;
-		    o <= l; o++)
-			for (size_t j = 0; j < o->listen.n; j++) {
-				if (o == l && j >= i)
-					break;
-				if (strcmp(o->listen.v[j].text, text) == 0)
-					conf_complain(report, "%s: listen: \"%s\" "
-					    "is taken by %s", l->where, text,
-					    o->where);
-			}
+	for (size_t i = 0; i < l->listen.n; i++) {
+		o = taken_by(conf, l, i, l->listen.v[i].text);
+		if (o != NULL)
+			conf_complain(report, "%s: listen: \"%s\" is taken "
+			    "by %s", l->where, l->listen.v[i].text, o->where);
 	}
 }
 
@@ -198,8 +204,8 @@ check_listeners(struct conf *conf, struct conf_report *report)
 
 		l->pool = "tcp";
 		if (l->name != NULL && has_earlier_listener(conf, i))
-			conf_complain(report, "%s: name: \"%s\" is the name of an "
-			    "earlier listener", l->where, l->name);
+			conf_complain(report, "%s: name: \"%s\" is the name "
+			    "of an earlier listener", l->where, l->name);
 		check_listen(conf, l, report);
 		if (l->forward != NULL)
 			resolve_forward(conf, i, report);
@@ -214,8 +220,8 @@ check_backends(struct conf *conf, struct conf_report *report)
 
 		if (!b->implicit && b->name != NULL &&
 		    find_backend(conf, b->name, i) != NULL)
-			conf_complain(report, "%s: name: \"%s\" is the name of an "
-			    "earlier backend", b->where, b->name);
+			conf_complain(report, "%s: name: \"%s\" is the name "
+			    "of an earlier backend", b->where, b->name);
 		for (size_t j = 0; j < b->servers.n; j++)
 			if (b->servers.v[j].spec.kind == NET_NAME)
 				b->servers.v[j].book = conf->nbook++;

@@ -32,7 +32,7 @@
 #define REPEATS_MAX	10	/* of one line in a window, before silence */
 #define WINDOW_MS	10000
 #define LAST_WORDS_MS	1000	/* to read on once the master is gone */
-#define BATCH		64	/* lines of one lane before the next has its turn */
+#define BATCH		64	/* lines of a lane before the next one */
 
 /* One line that keeps coming. */
 struct repeat {

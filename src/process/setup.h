@@ -39,7 +39,7 @@ struct setup_start {
 	struct proc_user	 user;
 	bool			 background;	/* nobody reads stderr */
 	uint32_t		 generation;
-	uint32_t		 slot;		/* spawner: its place in sb_live */
+	uint32_t		 slot;		/* its place in sb_live */
 	pid_t			 master;
 	char			 pool[SETUP_NAME_MAX];
 };

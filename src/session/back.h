@@ -20,7 +20,7 @@
 
 struct back {
 	int		 fd;		/* -1, or the connection, the caller's */
-	struct net_addr	 server;	/* whom it reaches, or was tried last */
+	struct net_addr	 server;	/* reached, or tried last */
 	size_t		 tried;		/* addresses */
 	char		 why[BACK_WHY_MAX];	/* when there is none */
 };

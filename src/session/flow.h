@@ -7,8 +7,8 @@
  * stream, the end is passed on after the last byte.
  *
  * When the receiver takes nothing any more (it closed), the flow reads on
- * and throws away, up to FLOW_DISCARD_MAX bytes: closing at once would reset the
- * sender, who may not have read yet what the receiver had said before.
+ * and throws away, up to FLOW_DISCARD_MAX bytes: closing at once would reset
+ * the sender, who may not have read yet what the receiver had said before.
  *
  * Owns nothing: descriptors and buffer are the caller's.
  */

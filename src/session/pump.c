@@ -92,7 +92,7 @@ pump_run(struct pump *p)
 		if (flow_step(up, (pfd[0].revents & in) != 0,
 		    (pfd[1].revents & out) != 0) == FLOW_FROM_RESET)
 			return up->broken ? outcome(p) : END_CLIENT_RESET;
-		/* The error of a reset is told once: here, not to the reader. */
+		/* A reset is told once: here, and not to the reader. */
 		down->cut |= up->reset;
 		if (flow_step(down, (pfd[1].revents & in) != 0,
 		    (pfd[0].revents & out) != 0) == FLOW_FROM_RESET)

@@ -23,9 +23,9 @@ struct daemon {
 	int	 log_fd;
 	char	*log;			/* all that was read so far */
 	size_t	 log_len;
-	size_t	 seen;			/* where the next expectation begins */
+	size_t	 seen;			/* what expectations have passed */
 	char	 dir[64];		/* a scratch folder all may write */
-	int	 status;		/* after rig_wait(): as waitpid() has it */
+	int	 status;		/* after rig_wait(): waitpid()'s */
 };
 
 /* Milliseconds of a steady clock; a figure as it is under the wrapper. */

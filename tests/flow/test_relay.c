@@ -733,8 +733,9 @@ START_TEST(a_message_costs_a_poll_a_recv_and_a_send)
 	char		 file[128];
 	size_t		 calls;
 
-	if (system("strace -V >/dev/null 2>&1") != 0)
-		return;		/* run-tests installs it */
+	/* Only root may look into a worker; run-tests installs strace. */
+	if (geteuid() != 0 || system("strace -V >/dev/null 2>&1") != 0)
+		return;
 	open_stage(&s, "");
 	rig_say(s.client, "x");
 	rig_hear(s.server, "x");
