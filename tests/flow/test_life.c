@@ -165,23 +165,81 @@ START_TEST(after_a_crash_workers_have_other_addresses)
 }
 END_TEST
 
-START_TEST(a_killed_idle_worker_is_replaced)
+/* Milliseconds from the death of a worker to the birth of another. */
+static int64_t
+time_replacement(struct stage *s)
+{
+	pid_t	 before[64], now[64];
+	size_t	 nbefore, nnow, known;
+	int64_t	 began = rig_now();
+
+	nbefore = rig_pids(&s->d, "worker tcp", before, 64);
+	ck_assert_uint_gt(nbefore, 0);
+	ck_assert_int_eq(kill(rig_pid(&s->d, "worker tcp: idle"), SIGKILL), 0);
+	do {
+		nnow = rig_pids(&s->d, "worker tcp", now, 64);
+		known = 0;
+		for (size_t i = 0; i < nnow && i < 64; i++)
+			for (size_t j = 0; j < nbefore && j < 64; j++)
+				known += now[i] == before[j];
+		ck_assert_int_lt(rig_now() - began, RIG_MS);
+	} while (known == nnow);
+	return rig_now() - began;
+}
+
+START_TEST(a_killed_idle_worker_is_replaced_within_50_ms)
 {
 	struct stage	 s;
-	pid_t		 worker;
-	int64_t		 began;
+	int64_t		 best = RIG_MS;
 
+	/* The machine may be busy with others: one good try of ten is proof. */
 	open_stage(&s, "workers = { spare = 2; };\n");
-	rig_until(&s.d, "worker tcp: idle", 2);
-	worker = rig_pid(&s.d, "worker tcp: idle");
-	began = rig_now();
-	ck_assert_int_eq(kill(worker, SIGKILL), 0);
-	(void)rig_line(&s.d, "worker died by signal 9");
-	rig_until_gone(worker, RIG_MS);
-	while (rig_pids(&s.d, "worker tcp: idle", NULL, 0) < 2)
-		ck_assert_int_lt(rig_now() - began, rig_patience(500));
+	for (int i = 0; i < 10 && best > 50; i++) {
+		rig_until(&s.d, "worker tcp: idle", 2);
+		best = time_replacement(&s);
+		(void)rig_line(&s.d, "worker died by signal 9");
+	}
+	ck_assert_int_le(best, 50);
 	try_session(&s);
 	rig_down(&s.d);
+}
+END_TEST
+
+START_TEST(a_worker_killed_while_it_dials_leaves_its_line)
+{
+	struct daemon	 d;
+	const char	*line;
+	int		 port = rig_port(), hole, full, client;
+
+	/* A queue that is full: nobody accepts, nobody refuses. */
+	full = rig_listen(&hole);
+	ck_assert_int_eq(listen(full, 0), 0);
+	(void)rig_dial(hole);
+	rig_up(&d, "timeouts = { connect = \"60s\"; handshake = \"60s\"; };\n"
+	    "listeners = ( { name = \"l\"; listen = \"127.0.0.1:%d\"; "
+	    "forward = \"127.0.0.1:%d\"; } );\n", port, hole);
+	client = rig_dial(port);
+	ck_assert_int_ne(client, -1);
+	ck_assert_int_eq(kill(rig_pid(&d, "worker tcp: l"), SIGKILL), 0);
+	line = rig_line(&d, " end=crashed");
+	ck_assert_ptr_null(strstr(line, "connect_ms"));
+	rig_down(&d);
+}
+END_TEST
+
+START_TEST(a_spawner_killed_while_it_drains_ends_the_drain)
+{
+	struct stage	 s;
+	int		 client, server;
+
+	open_stage(&s, "");
+	open_session(&s, &client, &server);
+	rig_kill(&s.d, SIGQUIT);
+	rig_until(&s.d, "worker tcp: idle", 0);
+	ck_assert_int_eq(kill(rig_pid(&s.d, "spawner tcp"), SIGKILL), 0);
+	ck_assert_int_eq(rig_wait(&s.d, RIG_MS), 0);
+	rig_hear_reset(client);
+	ck_assert_uint_eq(rig_count(&s.d, " end=crashed"), 1);
 }
 END_TEST
 
@@ -544,15 +602,19 @@ START_TEST(a_worker_is_replaced_after_its_share_of_sessions)
 }
 END_TEST
 
-START_TEST(it_serves_with_sixty_four_descriptors)
-{
-	const struct rlimit	 few = { 64, 64 };
-	struct rlimit		 mine;
-	struct stage		 s;
-	int			 c[20][2];
+static const rlim_t	 few[] = { 64, 256, 4096, RLIM_INFINITY };
 
-	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &mine), 0);
-	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+START_TEST(it_serves_with_few_descriptors_and_with_many)
+{
+	struct rlimit	 rl;
+	struct stage	 s;
+	int		 c[20][2];
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &rl), 0);
+	if (few[_i] < rl.rlim_max)
+		rl.rlim_max = few[_i];
+	rl.rlim_cur = rl.rlim_max;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &rl), 0);
 	open_stage(&s, "");
 	for (int i = 0; i < 20; i++)
 		open_session(&s, &c[i][0], &c[i][1]);
@@ -654,7 +716,10 @@ main(void)
 	tcase_set_timeout(seen, 60);
 	tcase_add_test(seen, a_killed_worker_takes_its_session_only);
 	tcase_add_test(seen, after_a_crash_workers_have_other_addresses);
-	tcase_add_test(seen, a_killed_idle_worker_is_replaced);
+	tcase_add_test(seen, a_killed_idle_worker_is_replaced_within_50_ms);
+	tcase_add_test(seen, a_worker_killed_while_it_dials_leaves_its_line);
+	tcase_add_test(seen,
+	    a_spawner_killed_while_it_drains_ends_the_drain);
 	tcase_add_test(seen, a_killed_spawner_is_replaced);
 	tcase_add_test(seen, a_killed_logger_is_replaced_and_loses_no_line);
 	tcase_add_test(seen, a_killed_keeper_is_replaced_and_names_stay);
@@ -672,7 +737,8 @@ main(void)
 	    honest_clients_are_answered_beside_two_thousand_silent_ones);
 	tcase_add_test(seen, a_connection_wakes_one_worker);
 	tcase_add_test(tc, a_worker_is_replaced_after_its_share_of_sessions);
-	tcase_add_test(tc, it_serves_with_sixty_four_descriptors);
+	tcase_add_loop_test(tc, it_serves_with_few_descriptors_and_with_many,
+	    0, 4);
 	tcase_add_test(seen, root_is_gone_for_good);
 	tcase_add_test(tc, a_second_daemon_with_the_same_pid_file_ends);
 	tcase_add_test(tc, a_port_in_use_ends_the_start);
