@@ -1,6 +1,7 @@
 /*
  * sallyportd - the command line, and the table of roles.
  */
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -333,6 +334,8 @@ run_role(const char *name)
 {
 	struct stat	 st;
 
+	/* Executed by descriptor, it would have a number for a name. */
+	(void)prctl(PR_SET_NAME, "sallyportd");
 	for (const struct role *r = roles; r->name != NULL; r++)
 		if (strcmp(r->name, name) == 0 &&
 		    fstat(SETUP_FD, &st) == 0 && S_ISSOCK(st.st_mode))

@@ -244,7 +244,7 @@ set_tcp_options(int fd)
 	return set_on(fd, SOL_SOCKET, SO_KEEPALIVE);
 }
 
-/* Does some process listen on the path?  Asked of the kernel, not of it. */
+/* Does a process of this network namespace listen on the path? */
 static bool
 is_listening(const char *path)
 {
@@ -253,7 +253,9 @@ is_listening(const char *path)
 	FILE		*f = fopen("/proc/net/unix", "re");
 	bool		 found = false;
 
-	while (f != NULL && !found && fgets(line, sizeof(line), f) != NULL) {
+	if (f == NULL)
+		return true;		/* as far as we can tell */
+	while (!found && fgets(line, sizeof(line), f) != NULL) {
 		line[strcspn(line, "\n")] = '\0';
 		name = strchr(line, '/');
 		/* Num: RefCount Protocol Flags Type St Inode Path */
@@ -261,8 +263,7 @@ is_listening(const char *path)
 		    sscanf(line, "%*s %*x %*x %x", &flags) == 1 &&
 		    (flags & UNIX_ACCEPTING) != 0;
 	}
-	if (f != NULL)
-		fclose(f);
+	fclose(f);
 	return found;
 }
 
@@ -272,6 +273,8 @@ bind_path(int fd, const struct net_addr *a, const char **why)
 {
 	const char	*path = a->u.un.sun_path;
 	struct stat	 st;
+	mode_t		 mask;
+	int		 rc;
 
 	if (lstat(path, &st) == 0) {
 		*why = "not a socket, so it is left alone";
@@ -287,10 +290,14 @@ bind_path(int fd, const struct net_addr *a, const char **why)
 			return -1;
 	}
 	*why = "bind";
-	if (bind(fd, &a->u.sa, a->len) == -1)
-		return -1;
-	/* As with a port, whoever reaches the host may connect. */
-	return chmod(path, 0666);
+	/*
+	 * As with a port, whoever reaches the host may connect.  No chmod:
+	 * whose folder it is might have put a link there meanwhile.
+	 */
+	mask = umask(0111);
+	rc = bind(fd, &a->u.sa, a->len);
+	umask(mask);
+	return rc;
 }
 
 static int

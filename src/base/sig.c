@@ -16,6 +16,10 @@ on_signal(int signo)
 void
 sig_init(const int *signals)
 {
+	/* "pkill -HUP sallyportd" means the master but tells all. */
+	static const int	 ignored[] = {
+		SIGPIPE, SIGHUP, SIGINT, SIGUSR1, SIGUSR2,
+	};
 	struct sigaction	 sa = { .sa_handler = SIG_DFL };
 	sigset_t		 block;
 
@@ -26,7 +30,8 @@ sig_init(const int *signals)
 			(void)sigaction(s, &sa, NULL);
 	}
 	sa.sa_handler = SIG_IGN;
-	(void)sigaction(SIGPIPE, &sa, NULL);
+	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+		(void)sigaction(ignored[i], &sa, NULL);
 	sa.sa_handler = on_signal;	/* no SA_RESTART: waits must end */
 	sigemptyset(&block);
 	for (; *signals != 0; signals++) {

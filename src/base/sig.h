@@ -15,8 +15,8 @@
 
 /*
  * Block every signal of the list (it ends with 0) and have each set its
- * flag; SIGPIPE is ignored, all others get their default action.  Flags
- * start unset.  May be called again, after fork, with another list.
+ * flag.  Of the others, SIGPIPE, SIGHUP, SIGINT, SIGUSR1 and SIGUSR2 are
+ * ignored and the rest get their default action.  Flags start unset.  May be called again, after fork, with another list.
  */
 void	 sig_init(const int *signals);
 

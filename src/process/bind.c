@@ -67,7 +67,6 @@ bind_all(const struct conf *conf, struct bound **boundp, size_t *np)
 			}
 			bound = mem_resize(bound, n + 1, sizeof(*bound));
 			bound[n].listener = i;
-			bound[n].address = j;
 			status = bind_one(&bound[n], l, &l->listen.v[j]);
 			if (status == 0)
 				n++;

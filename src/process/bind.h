@@ -10,7 +10,6 @@
 
 struct bound {
 	size_t	 listener;	/* index in the configuration */
-	size_t	 address;	/* of its addresses */
 	int	 fd;
 	char	*path;		/* of a socket in the file system, or NULL */
 	ino_t	 ino;		/* of that path as we made it */

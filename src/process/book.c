@@ -40,6 +40,7 @@ book_write(struct book_entry *e, const struct net_addr *addrs, size_t n)
 	/* Odd it may be already, if another writer died in here. */
 	odd = atomic_load(&e->version) | 1;
 	atomic_store(&e->version, odd);
+	atomic_thread_fence(memory_order_release);
 	memcpy(e->addrs, addrs, n * sizeof(*addrs));
 	e->n = (uint32_t)n;
 	atomic_store(&e->version, odd + 1);

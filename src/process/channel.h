@@ -19,7 +19,7 @@ enum {
 	MSG_CONF = 4,		/* master: text of the configuration, 1 fd */
 	MSG_LANE = 6,		/* master: socket and lane to log by, 2 fds */
 	MSG_LANE_IN = 8,	/* master: the logger's ends of one, 2 fds */
-	MSG_LISTENER = 10,	/* master: listener, address of it, 1 fd */
+	MSG_LISTENER = 10,	/* master: index of a listener, 1 fd */
 	MSG_BOOK = 12,		/* master: the address book, 1 fd */
 	MSG_LIVE = 14,		/* master: the counts of the pool, 1 fd */
 	MSG_START = 16,		/* master: who you are; that was all */
@@ -35,8 +35,7 @@ enum {
 	ROLE_LOGGER = 2,
 	ROLE_KEEPER = 4,
 	ROLE_SPAWNER = 8,
-	ROLE_WORKER = 16,
-	ROLE_ANY = 31,
+	ROLE_ANY = 15,
 };
 
 /*

@@ -75,14 +75,13 @@ give_listeners(const struct giving *g, const struct supplies *sup,
 {
 	for (size_t i = 0; i < sup->nbound; i++) {
 		const struct bound	*b = &sup->bound[i];
-		uint8_t			 buf[8];
+		uint8_t			 buf[4];
 		struct wr		 w;
 
 		if (strcmp(sup->conf->listeners[b->listener].pool, pool) != 0)
 			continue;
 		wr_init(&w, buf, sizeof(buf));
 		wr_u32(&w, (uint32_t)b->listener);
-		wr_u32(&w, (uint32_t)b->address);
 		if (channel_send_by(g->fd, MSG_LISTENER, buf, sizeof(buf),
 		    &b->fd, 1, g->deadline) == -1)
 			return -1;
@@ -100,7 +99,6 @@ give_start(const struct giving *g, const struct supplies *sup,
 	memset(&start, 0, sizeof(start));	/* the padding too */
 	start.user = sup->user;
 	start.background = sup->background;
-	start.generation = 1;
 	start.slot = order->slot;
 	start.master = getpid();
 	snprintf(start.pool, sizeof(start.pool), "%s", order->pool);

@@ -189,6 +189,8 @@ keeper_main(struct setup *s)
 	signal(SIGTERM, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	/* One dead DNS server must not hold up all other names for long. */
+	(void)setenv("RES_OPTIONS", "timeout:1 attempts:2", 0);
 	k.book = book_map_writable(s->book_fd, s->conf->nbook);
 	if (k.book == NULL)
 		log_fatal(1, "address book: %s", strerror(errno));

@@ -177,9 +177,9 @@ close_windows(struct logger *g, int64_t now)
 			close_window(g, &g->repeats[i]);
 }
 
-/* Receive one datagram and who sent it; as fdpass_recv, but no descriptor. */
+/* Receive one datagram and who sent it, or that no more will come. */
 static ssize_t
-receive(int fd, void *data, size_t size, pid_t *pid)
+receive(int fd, void *data, size_t size, pid_t *pid, bool *end)
 {
 	union {
 		char		 buf[CMSG_SPACE(sizeof(struct ucred))];
@@ -195,7 +195,7 @@ receive(int fd, void *data, size_t size, pid_t *pid)
 	ssize_t		 n;
 
 	n = recvmsg(fd, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	c = n > 0 ? CMSG_FIRSTHDR(&mh) : NULL;
+	c = n >= 0 ? CMSG_FIRSTHDR(&mh) : NULL;
 	*pid = 0;
 	if (c != NULL && c->cmsg_level == SOL_SOCKET &&
 	    c->cmsg_type == SCM_CREDENTIALS &&
@@ -203,6 +203,8 @@ receive(int fd, void *data, size_t size, pid_t *pid)
 		memcpy(&cred, CMSG_DATA(c), sizeof(cred));
 		*pid = cred.pid;
 	}
+	/* Who says nothing has sent something; only at the end nobody has. */
+	*end = n == 0 && c == NULL;
 	return n;
 }
 
@@ -247,16 +249,18 @@ read_lane(struct logger *g, size_t i)
 	uint8_t	 data[MSG_HEADER + LOGLINE_MAX];
 	ssize_t	 n;
 	pid_t	 pid;
+	bool	 end;
 
 	for (int lines = 0; lines < BATCH; lines++) {
-		n = receive(g->s->lanes[i].fd, data, sizeof(data), &pid);
-		if (n > 0)
+		n = receive(g->s->lanes[i].fd, data, sizeof(data), &pid,
+		    &end);
+		if (n >= 0 && !end)
 			on_line(g, data, (size_t)n, pid);
 		else if (n == -1 && errno == EINTR)
 			continue;
 		else {
 			if (n == 0)
-				g->closed[i] = true;
+				g->closed[i] = end;
 			report_dropped(g, i);
 			return true;
 		}

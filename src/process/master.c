@@ -190,18 +190,20 @@ death(int status, char *buf, size_t size)
 	return buf;
 }
 
-static void
+/* Have another started, unless there is one. */
+static bool
 fill_again(struct master *m, const struct child *c)
 {
 	struct post	*p = c->post;
 
 	if (newest(m, p) != NULL)
-		return;			/* its successor is there already */
+		return false;		/* its successor is there already */
 	if (c->ready && io_now_ms() - c->started >= BACKOFF_MIN_MS) {
 		p->backoff_ms = 0;
 		p->start_at = io_now_ms();
 	} else
 		try_later(p);
+	return true;
 }
 
 static void
@@ -226,9 +228,9 @@ bury(struct master *m, size_t i, int status)
 			    death(status, how, sizeof(how)));
 		return;
 	}
-	log_error("%s %d %s; starting another", c.post->role->name,
-	    (int)c.pid, death(status, how, sizeof(how)));
-	fill_again(m, &c);
+	log_error("%s %d %s%s", c.post->role->name, (int)c.pid,
+	    death(status, how, sizeof(how)), fill_again(m, &c) ?
+	    "; starting another" : "");
 }
 
 static void
@@ -250,7 +252,8 @@ static void
 kill_child(const struct child *c)
 {
 	log_warn("killing %s %d", c->post->role->name, (int)c->pid);
-	(void)kill(c->pid, SIGKILL);
+	if (kill(c->pid, SIGKILL) == -1)
+		log_error("cannot kill it: %s", strerror(errno));
 }
 
 /* One that cannot be understood has no business here any more. */
@@ -269,6 +272,7 @@ hear_children(struct master *m, const struct pollfd *p, size_t n)
 			/* It ends, or has lost its wits; both end in bury(). */
 			close(c->channel);
 			c->channel = -1;
+			c->kill_at = io_now_ms() + STOP_MS;
 			(void)kill(c->pid, SIGTERM);
 			break;
 		case -1:
@@ -470,11 +474,18 @@ look_after_posts(struct master *m)
 	for (size_t i = 0; i < m->nchildren; i++) {
 		struct child	*c = &m->children[i];
 
+		if (c->kill_at != 0 && io_now_ms() >= c->kill_at) {
+			kill_child(c);
+			c->kill_at = io_now_ms() + STOP_MS;
+		}
+		if (c->kill_at != 0 && c->kill_at < next)
+			next = c->kill_at;
 		if (c->ready || c->ending || c->post->role->may_lag)
 			continue;
-		if (io_now_ms() >= c->started + READY_MS)
+		if (io_now_ms() >= c->started + READY_MS && c->kill_at == 0) {
 			kill_child(c);
-		else if (c->started + READY_MS < next)
+			c->kill_at = io_now_ms() + STOP_MS;
+		} else if (c->started + READY_MS < next)
 			next = c->started + READY_MS;
 	}
 	if (m->phase == DRAINING && m->deadline < next)

@@ -31,6 +31,7 @@ struct child {
 	bool		 ready;
 	bool		 ending;	/* was told to; nobody replaces it */
 	int64_t		 started;	/* io_now_ms() */
+	int64_t		 kill_at;	/* 0: it need not be */
 };
 
 enum phase {
@@ -53,7 +54,7 @@ struct master {
 	struct child		*children;
 	size_t			 nchildren;
 	enum phase		 phase;
-	int64_t			 deadline;	/* of DRAINING and STOPPING */
+	int64_t			 deadline;	/* of DRAINING */
 	int			 status;	/* to exit with */
 	struct pidfh		*pidfile;
 	struct proc_powers	 powers;

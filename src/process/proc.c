@@ -29,7 +29,6 @@ proc_powers(void)
 	p.setid = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETUID) &&
 	    capng_have_capability(CAPNG_EFFECTIVE, CAP_SETGID);
 	p.chroot = capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_CHROOT);
-	p.kill = capng_have_capability(CAPNG_EFFECTIVE, CAP_KILL);
 	return p;
 }
 

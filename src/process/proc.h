@@ -29,7 +29,6 @@ struct proc_user {
 struct proc_powers {
 	bool	 setid;		/* become another user */
 	bool	 chroot;
-	bool	 kill;		/* signal processes of another user */
 };
 
 struct proc_powers	proc_powers(void);

@@ -73,6 +73,7 @@ void
 sb_write_begin(struct sb_worker *w)
 {
 	atomic_fetch_add(&w->version, 1);
+	atomic_thread_fence(memory_order_release);
 }
 
 void

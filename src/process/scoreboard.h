@@ -4,8 +4,8 @@
  * One memory object a spawner: a page that all its workers share, for
  * counting, then one page a worker, which that worker and the spawner alone
  * map.  A worker writes its page and nobody locks; a reader takes a copy and
- * asks whether it was written meanwhile.  What a worker wrote is
- * believed by nobody but as text and numbers for people to read.
+ * asks whether it was written meanwhile.  What a worker wrote is believed
+ * only as far as it is possible: the spawner counts the pages against it.
  */
 #ifndef PROCESS_SCOREBOARD_H
 #define PROCESS_SCOREBOARD_H

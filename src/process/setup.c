@@ -123,7 +123,6 @@ on_listener(void *ctx, struct rd *r, int *fds)
 	    sizeof(*s->listeners));
 	l = &s->listeners[s->nlisteners++];
 	l->listener = rd_u32(r);
-	l->address = rd_u32(r);
 	l->fd = keep(&fds[0]);
 	return 0;
 }

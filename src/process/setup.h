@@ -25,7 +25,6 @@
 
 struct setup_listener {
 	size_t	 listener;		/* index in the configuration */
-	size_t	 address;		/* of its addresses */
 	int	 fd;
 };
 
@@ -38,7 +37,6 @@ struct setup_lane {
 struct setup_start {
 	struct proc_user	 user;
 	bool			 background;	/* nobody reads stderr */
-	uint32_t		 generation;
 	uint32_t		 slot;		/* its place in sb_live */
 	pid_t			 master;
 	char			 pool[SETUP_NAME_MAX];

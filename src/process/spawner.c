@@ -58,6 +58,7 @@ struct spawner {
 	int64_t			 kill_at;	/* STOPPING */
 	bool			 ready;
 	bool			 said_full;
+	bool			 again;		/* look once more at once */
 	int32_t			 idle_off;	/* as last recounted */
 	int32_t			 starting_off;
 	int32_t			 least_idle;	/* in the last ticks */
@@ -110,11 +111,26 @@ fork_worker(struct spawner *sp, size_t slot)
 	sp->forked++;
 }
 
+/* A count that workers keep, held to what is possible. */
+static int32_t
+plausible(const struct spawner *sp, int32_t n)
+{
+	if (n < 0)
+		return 0;
+	return n > (int32_t)sp->nworkers ? (int32_t)sp->nworkers : n;
+}
+
 static int32_t
 starting_workers(const struct spawner *sp)
 {
-	return (int32_t)(sp->forked - sp->stillborn -
-	    atomic_load(&sp->sb.pool->arrived));
+	return plausible(sp, (int32_t)(sp->forked - sp->stillborn -
+	    atomic_load(&sp->sb.pool->arrived)));
+}
+
+static int32_t
+idle_workers(const struct spawner *sp)
+{
+	return plausible(sp, atomic_load(&sp->sb.pool->idle));
 }
 
 /* How many more workers should wait for connections. */
@@ -122,7 +138,7 @@ static int32_t
 wanted(const struct spawner *sp)
 {
 	return (int32_t)sp->s->conf->workers.spare - starting_workers(sp) -
-	    atomic_load(&sp->sb.pool->idle);
+	    idle_workers(sp);
 }
 
 static void
@@ -130,20 +146,24 @@ fork_wanted(struct spawner *sp)
 {
 	size_t	 before = sp->nworkers, slot = 0;
 	int32_t	 want = wanted(sp);
-	bool	 full = false;
+	bool	 full = false, was_full;
 
+	sp->again = false;
 	if (sp->phase != SERVING || io_now_ms() < sp->no_fork_until)
 		return;
 	for (; want > 0 && io_now_ms() >= sp->no_fork_until; want--) {
-		full = pool_workers(sp) >= sp->max;
+		/* One at least, or those before us could never end. */
+		full = sp->nworkers > 0 && pool_workers(sp) >= sp->max;
 		if (full)
 			break;
 		while (sp->pids[slot] != 0)
 			slot++;
 		fork_worker(sp, slot);
 	}
-	atomic_store(&sp->sb.pool->full, full);
-	if (full && !sp->said_full && atomic_load(&sp->sb.pool->idle) <= 0) {
+	/* Who saw it set until now did not kick. */
+	was_full = atomic_exchange(&sp->sb.pool->full, full);
+	sp->again = was_full && !full && wanted(sp) > 0;
+	if (full && !sp->said_full && idle_workers(sp) == 0) {
 		log_warn("all %zu workers of pool %s are busy: more "
 		    "connections wait in the listeners' queues", sp->max,
 		    sp->s->start.pool);
@@ -167,14 +187,22 @@ static void
 log_session_of(const struct sb_worker *w, enum end end, const char *why)
 {
 	struct sb_session	 session;
+	int64_t			 now = io_now_us();
 
 	if (atomic_load(&w->state) != SB_BUSY)
 		return;
-	if (!sb_read(w, &session))
+	if (!sb_read(w, &session)) {
 		log_warn("a session ended without a readable trace");
-	else
-		worker_log_session(&session, atomic_load(&w->up),
-		    atomic_load(&w->down), end_text(end), why);
+		return;
+	}
+	/* A broken worker may have written any time of day. */
+	if (session.accepted_us < 0 || session.accepted_us > now)
+		session.accepted_us = now;
+	if (session.connected_us < session.accepted_us ||
+	    session.connected_us > now)
+		session.connected_us = 0;
+	worker_log_session(&session, atomic_load(&w->up),
+	    atomic_load(&w->down), end_text(end), why);
 }
 
 static void
@@ -249,6 +277,7 @@ static void
 recount(struct spawner *sp)
 {
 	int32_t	 idle = 0, starting = 0;
+	int32_t	 said = atomic_load(&sp->sb.pool->idle);
 
 	for (size_t i = 0; i < sp->max; i++) {
 		if (sp->pids[i] == 0)
@@ -261,7 +290,11 @@ recount(struct spawner *sp)
 			starting++;
 		}
 	}
-	idle -= atomic_load(&sp->sb.pool->idle);
+	if (said != plausible(sp, said)) {
+		atomic_store(&sp->sb.pool->idle, idle);
+		said = idle;
+	}
+	idle -= said;
 	starting -= starting_workers(sp);
 	if (idle != 0 && idle == sp->idle_off)
 		atomic_fetch_add(&sp->sb.pool->idle, idle);
@@ -287,7 +320,7 @@ retire(const struct spawner *sp, int32_t n)
 static void
 tick(struct spawner *sp)
 {
-	int32_t	 idle = atomic_load(&sp->sb.pool->idle);
+	int32_t	 idle = idle_workers(sp);
 	int32_t	 extra;
 
 	sp->next_tick = io_now_ms() + TICK_MS;
@@ -380,6 +413,8 @@ time_to_wait(const struct spawner *sp)
 {
 	int64_t	 until = sp->next_tick;
 
+	if (sp->again)
+		return 0;
 	if (sp->phase == STOPPING)
 		until = sp->kill_at;
 	else if (atomic_load(&sp->sb.pool->full) && until > io_now_ms() +
@@ -400,11 +435,8 @@ hear(struct spawner *sp, const struct pollfd *p)
 		sp->s->channel = -1;	/* the master is gone: so are we */
 		stop(sp);
 	}
-	if (p[1].revents != 0) {
+	if (p[1].revents != 0)
 		(void)!read(sp->kick, &kicks, sizeof(kicks));
-		/* Before we count: who kicks from now on is counted anew. */
-		atomic_store(&sp->sb.pool->kicked, 0);
-	}
 }
 
 void
@@ -421,6 +453,8 @@ spawner_main(struct setup *s)
 			{ s->channel, POLLIN, 0 }, { sp->kick, POLLIN, 0 },
 		};
 
+		/* First: who kicks from here on is counted below, or anew. */
+		atomic_store(&sp->sb.pool->kicked, 0);
 		fork_wanted(sp);
 		if (sp->phase != SERVING && sp->nworkers == 0)
 			exit(0);
@@ -431,7 +465,7 @@ spawner_main(struct setup *s)
 		if (sig_take(SIGQUIT))
 			drain(sp);
 		reap(sp);
-		if (!sp->ready && atomic_load(&sp->sb.pool->arrived) > 0) {
+		if (!sp->ready && sp->phase == SERVING && atomic_load(&sp->sb.pool->arrived) > 0) {
 			sp->ready = true;
 			setup_ready(s);
 		}

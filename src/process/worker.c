@@ -246,9 +246,12 @@ accept_failed(struct worker *w, const struct conf_listener *l)
 	case EINVAL:		/* the master has shut it: no more come */
 		w->closed = true;
 		return;
-	case EAGAIN:
-	case EINTR:
-	case ECONNABORTED:	/* it left the queue before we came */
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+		break;
+	default:		/* it left the queue before we came */
 		return;
 	}
 	log_warn("listener %s: accept: %s; trying again", l->name,
@@ -296,7 +299,6 @@ kick_spawner(struct worker *w)
 static void
 become_idle(struct worker *w)
 {
-	/* The state first: who dies between is counted by neither. */
 	atomic_store(&w->board->state, SB_IDLE);
 	atomic_fetch_add(&w->pool->idle, 1);
 	watch_listeners(w, true);
@@ -310,8 +312,9 @@ become_busy(struct worker *w)
 	int32_t	 left;
 
 	watch_listeners(w, false);
-	atomic_store(&w->board->state, SB_BETWEEN);
+	/* Who dies between is counted out twice: better one too many forked. */
 	left = atomic_fetch_sub(&w->pool->idle, 1) - 1;
+	atomic_store(&w->board->state, SB_BETWEEN);
 	if (left < w->conf->workers.spare && !atomic_load(&w->pool->full))
 		kick_spawner(w);
 }
@@ -348,16 +351,18 @@ serve_last(struct worker *w)
 	int			 fd;
 
 	for (size_t i = 0; i < s->nlisteners; i++)
-		if (try_accept(&s->listeners[i], &client, &fd))
+		if (try_accept(&s->listeners[i], &client, &fd)) {
 			serve(w, listener_of(w, &s->listeners[i]), fd,
 			    &client);
+			return;
+		}
 }
 
 static bool
 is_told_to_end(const struct worker *w)
 {
 	return w->closed || sig_is_set(SIGTERM) || sig_is_set(SIGQUIT) ||
-	    sig_is_set(SIGUSR1);
+	    sig_is_set(SIGUSR2);
 }
 
 static void
@@ -382,7 +387,7 @@ serve_until_told(struct worker *w)
 		become_idle(w);
 	}
 	become_busy(w);
-	if (!sig_is_set(SIGTERM) && !sig_is_set(SIGUSR1))
+	if (!sig_is_set(SIGTERM) && !sig_is_set(SIGUSR2))
 		serve_last(w);
 }
 
@@ -401,13 +406,13 @@ _Noreturn void
 worker_main(const struct worker_start *start)
 {
 	static const int	 signals[] = {
-		SIGTERM, SIGQUIT, SIGALRM, SIGUSR1, 0,
+		SIGTERM, SIGQUIT, SIGALRM, SIGUSR2, 0,
 	};
 	struct worker		 w = { .start = start, .conf = start->s->conf };
 
 	log_init("worker", (enum logline_level)w.conf->log.level);
 	sig_init(signals);
-	proc_die_with(start->spawner, SIGUSR1);
+	proc_die_with(start->spawner, SIGUSR2);
 	proc_title("worker %s: starting", start->s->start.pool);
 	if (scoreboard_enter(start->sb, start->slot, &w.pool, &w.board) == -1)
 		log_fatal(1, "scoreboard: %s", strerror(errno));

@@ -8,9 +8,12 @@
 /* What a peer that has been told the end may take to answer with its own. */
 #define LINGER_MS	1000
 
-/* Watch fd for what `in' and `out' have room or data for; else not at all. */
+/*
+ * Watch a side for what its flows have room or data for.  With neither it is
+ * watched for its death alone, until that has shown: it would show for ever.
+ */
 static struct pollfd
-interest(int fd, const struct flow *in, const struct flow *out)
+interest(int fd, const struct flow *in, const struct flow *out, bool gone)
 {
 	struct pollfd	 p = { .fd = fd };
 
@@ -18,8 +21,8 @@ interest(int fd, const struct flow *in, const struct flow *out)
 		p.events |= POLLIN;
 	if (!out->done && flow_can_drain(out))
 		p.events |= POLLOUT;
-	if (p.events == 0)
-		p.fd = -1;		/* a lone POLLHUP would make us spin */
+	if (p.events == 0 && gone)
+		p.fd = -1;
 	return p;
 }
 
@@ -29,16 +32,21 @@ is_broken(const struct pump *p)
 	return p->up.broken || p->down.broken;
 }
 
+static bool
+is_half_closed(const struct pump *p)
+{
+	return p->up.done || p->down.done;
+}
+
 static int
 patience(const struct pump *p)
 {
 	int	 ms = p->idle_ms;
 
-	if (!p->up.done && !p->down.done)
-		return ms;
-	if (p->half_closed_ms < ms)
+	if ((is_half_closed(p) || is_broken(p) || p->front_gone ||
+	    p->back_gone) && p->half_closed_ms < ms)
 		ms = p->half_closed_ms;
-	if (is_broken(p) && ms > LINGER_MS)
+	if (is_half_closed(p) && is_broken(p) && ms > LINGER_MS)
 		ms = LINGER_MS;
 	return ms;
 }
@@ -59,8 +67,12 @@ silence(const struct pump *p)
 {
 	if (is_broken(p))
 		return outcome(p);
-	if (p->up.done || p->down.done)
+	if (is_half_closed(p))
 		return END_HALF_CLOSED;
+	if (p->front_gone)
+		return END_CLIENT_RESET;
+	if (p->back_gone)
+		return END_SERVER_RESET;
 	return END_IDLE;
 }
 
@@ -73,15 +85,15 @@ pump_run(struct pump *p)
 	struct pollfd	 pfd[2];
 
 	while (!up->done || !down->done) {
-		pfd[0] = interest(up->from, up, down);
-		pfd[1] = interest(down->from, down, up);
+		pfd[0] = interest(up->from, up, down, p->front_gone);
+		pfd[1] = interest(down->from, down, up, p->back_gone);
 		switch (sig_ppoll(pfd, 2, patience(p))) {
 		case -1:
 			if (errno != EINTR)
 				return END_INTERNAL;
 			if (sig_is_set(SIGTERM))
 				return END_SHUTDOWN;
-			if (sig_is_set(SIGUSR1))
+			if (sig_is_set(SIGUSR2))
 				return END_CRASHED;
 			if (sig_is_set(SIGALRM))
 				return END_TIMEOUT;
@@ -89,6 +101,8 @@ pump_run(struct pump *p)
 		case 0:
 			return silence(p);
 		}
+		p->front_gone |= pfd[0].events == 0 && pfd[0].revents != 0;
+		p->back_gone |= pfd[1].events == 0 && pfd[1].revents != 0;
 		if (flow_step(up, (pfd[0].revents & in) != 0,
 		    (pfd[1].revents & out) != 0) == FLOW_FROM_RESET)
 			return up->broken ? outcome(p) : END_CLIENT_RESET;

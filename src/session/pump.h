@@ -2,7 +2,7 @@
  * pump.h - two flows between two descriptors, until the session is over.
  *
  * Waits with sig_ppoll(), so these signals are heard while it relays:
- * SIGTERM ends the session, SIGALRM says that its time is over, SIGUSR1 that
+ * SIGTERM ends the session, SIGALRM says that its time is over, SIGUSR2 that
  * the process which counts it has crashed.
  */
 #ifndef SESSION_PUMP_H
@@ -14,8 +14,10 @@
 struct pump {
 	struct flow	 up;		/* front to back */
 	struct flow	 down;		/* back to front */
+	bool		 front_gone;	/* seen while nothing was to do */
+	bool		 back_gone;
 	int		 idle_ms;	/* without a byte either way */
-	int		 half_closed_ms;	/* the same, one flow done */
+	int		 half_closed_ms;	/* the same, one side gone */
 };
 
 /*

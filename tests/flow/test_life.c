@@ -165,6 +165,29 @@ START_TEST(after_a_crash_workers_have_other_addresses)
 }
 END_TEST
 
+START_TEST(a_worker_told_to_retire_keeps_its_session)
+{
+	struct stage	 s;
+	int		 client, server;
+
+	/* And an alarm of the session before is not taken for one of this. */
+	open_stage(&s, "workers = { spare = 1; max = 1; };\n"
+	    "timeouts = { session = \"500ms\"; };\n");
+	open_session(&s, &client, &server);
+	rig_hear_reset(client);
+	open_session(&s, &client, &server);
+	rig_say(client, "x");
+	rig_hear(server, "x");
+	ck_assert_int_eq(kill(rig_pid(&s.d, "worker tcp: l"), SIGQUIT), 0);
+	expect_works(client, server);
+	rig_hear_reset(client);
+	(void)rig_line(&s.d, " end=timeout");
+	ck_assert_double_ge(rig_number(rig_line(&s.d, " end=timeout"), "ms"),
+	    490);
+	rig_down(&s.d);
+}
+END_TEST
+
 /* Milliseconds from the death of a worker to the birth of another. */
 static int64_t
 time_replacement(struct stage *s)
@@ -717,6 +740,7 @@ main(void)
 	tcase_add_test(seen, a_killed_worker_takes_its_session_only);
 	tcase_add_test(seen, after_a_crash_workers_have_other_addresses);
 	tcase_add_test(seen, a_killed_idle_worker_is_replaced_within_50_ms);
+	tcase_add_test(seen, a_worker_told_to_retire_keeps_its_session);
 	tcase_add_test(seen, a_worker_killed_while_it_dials_leaves_its_line);
 	tcase_add_test(seen,
 	    a_spawner_killed_while_it_drains_ends_the_drain);

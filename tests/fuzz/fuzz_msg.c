@@ -78,7 +78,7 @@ static const struct channel_rule	 rules[] = {
 	{ 6,	ROLE_MASTER,	1,	on_numbers },
 	{ 8,	ROLE_MASTER,	2,	on_structure },
 	{ 10,	ROLE_MASTER,	0,	on_text },
-	{ 12,	ROLE_WORKER,	0,	on_nothing },
+	{ 12,	ROLE_SPAWNER,	0,	on_nothing },
 };
 
 /* What must come of it: the handler's bit, and whether it is no fault. */

@@ -25,7 +25,7 @@ static void
 open_front(void)
 {
 	static const int	 signals[] = {
-		SIGTERM, SIGUSR1, SIGUSR2, 0
+		SIGTERM, SIGUSR2, SIGUSR1, 0
 	};
 	int			 ends[2];
 
@@ -322,7 +322,7 @@ END_TEST
 static void
 crash_spawner(void)
 {
-	kill(getppid(), SIGUSR1);
+	kill(getppid(), SIGUSR2);
 }
 
 START_TEST(a_crashed_spawner_ends_the_dial)
@@ -344,7 +344,7 @@ END_TEST
 static void
 disturb_parent(void)
 {
-	kill(getppid(), SIGUSR2);
+	kill(getppid(), SIGUSR1);
 }
 
 START_TEST(another_signal_does_not)

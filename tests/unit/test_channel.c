@@ -38,8 +38,8 @@ on_ask_fd(void *ctx, struct rd *r, int *fds)
 }
 
 static const struct channel_rule	 rules[] = {
-	{ ASK,		ROLE_WORKER | ROLE_KEEPER,	0,	on_ask },
-	{ ASK_FD,	ROLE_WORKER,			1,	on_ask_fd },
+	{ ASK,		ROLE_SPAWNER | ROLE_KEEPER,	0,	on_ask },
+	{ ASK_FD,	ROLE_SPAWNER,			1,	on_ask_fd },
 };
 
 static void
@@ -66,7 +66,7 @@ dispatch(unsigned int from)
 START_TEST(a_request_that_is_listed_runs)
 {
 	ck_assert_int_eq(channel_send(pair[0], ASK, "\0\1", 2, NULL, 0), 0);
-	ck_assert_int_eq(dispatch(ROLE_WORKER), 1);
+	ck_assert_int_eq(dispatch(ROLE_SPAWNER), 1);
 	ck_assert_int_eq(ran, 1);
 	ck_assert_int_eq(channel_send(pair[0], ASK, "\0\1", 2, NULL, 0), 0);
 	ck_assert_int_eq(dispatch(ROLE_KEEPER), 1);
@@ -80,7 +80,7 @@ START_TEST(a_handler_keeps_a_descriptor_and_the_rest_is_closed)
 
 	ck_assert_int_eq(channel_send(pair[0], ASK_FD, "\0\1", 2, &null, 1),
 	    0);
-	ck_assert_int_eq(dispatch(ROLE_WORKER), 1);
+	ck_assert_int_eq(dispatch(ROLE_SPAWNER), 1);
 	ck_assert_int_ne(kept, -1);
 	ck_assert_int_eq(unit_count_fds(), before + 1);
 	close(kept);
@@ -95,15 +95,15 @@ static const struct {
 	unsigned int	 from;
 	int		 ran;
 } bad[] = {
-	{ 8,		"\0\1",		2, 0, ROLE_WORKER,	0 },
+	{ 8,		"\0\1",		2, 0, ROLE_SPAWNER,	0 },
 	{ ASK,		"\0\1",		2, 0, ROLE_LOGGER,	0 },
-	{ ASK,		"\0\1",		2, 1, ROLE_WORKER,	0 },
-	{ ASK,		"\0\1",		2, 2, ROLE_WORKER,	0 },
-	{ ASK_FD,	"\0\1",		2, 0, ROLE_WORKER,	0 },
-	{ ASK_FD,	"\0\1",		2, 2, ROLE_WORKER,	0 },
-	{ ASK,		"\0",		1, 0, ROLE_WORKER,	1 },
-	{ ASK,		"\0\1\2",	3, 0, ROLE_WORKER,	1 },
-	{ ASK,		"\x0b\xad",	2, 0, ROLE_WORKER,	1 },
+	{ ASK,		"\0\1",		2, 1, ROLE_SPAWNER,	0 },
+	{ ASK,		"\0\1",		2, 2, ROLE_SPAWNER,	0 },
+	{ ASK_FD,	"\0\1",		2, 0, ROLE_SPAWNER,	0 },
+	{ ASK_FD,	"\0\1",		2, 2, ROLE_SPAWNER,	0 },
+	{ ASK,		"\0",		1, 0, ROLE_SPAWNER,	1 },
+	{ ASK,		"\0\1\2",	3, 0, ROLE_SPAWNER,	1 },
+	{ ASK,		"\x0b\xad",	2, 0, ROLE_SPAWNER,	1 },
 };
 
 START_TEST(what_is_not_listed_or_malformed_is_refused)
@@ -125,7 +125,7 @@ START_TEST(bytes_that_are_no_message_are_refused)
 	int		 before = unit_count_fds();
 
 	ck_assert_int_eq(fdpass_send(pair[0], "\0\4\0", 3, fds, 2), 0);
-	ck_assert_int_eq(dispatch(ROLE_WORKER), -1);
+	ck_assert_int_eq(dispatch(ROLE_SPAWNER), -1);
 	ck_assert_int_eq(unit_count_fds(), before);
 }
 END_TEST
@@ -136,7 +136,7 @@ START_TEST(an_empty_datagram_with_descriptors_leaves_none_behind)
 	int		 before = unit_count_fds();
 
 	ck_assert_int_eq(fdpass_send(pair[0], "", 0, fds, 2), 0);
-	ck_assert_int_ne(dispatch(ROLE_WORKER), 1);
+	ck_assert_int_ne(dispatch(ROLE_SPAWNER), 1);
 	ck_assert_int_eq(unit_count_fds(), before);
 }
 END_TEST
@@ -144,7 +144,7 @@ END_TEST
 START_TEST(a_peer_that_is_gone_is_told_from_one_that_errs)
 {
 	close(pair[0]);
-	ck_assert_int_eq(dispatch(ROLE_WORKER), 0);
+	ck_assert_int_eq(dispatch(ROLE_SPAWNER), 0);
 	ck_assert_int_eq(ran, 0);
 }
 END_TEST
@@ -152,7 +152,7 @@ END_TEST
 START_TEST(nothing_to_read_is_no_fault)
 {
 	ck_assert_int_ne(fcntl(pair[1], F_SETFL, O_NONBLOCK), -1);
-	ck_assert_int_eq(dispatch(ROLE_WORKER), 1);
+	ck_assert_int_eq(dispatch(ROLE_SPAWNER), 1);
 	ck_assert_int_eq(ran, 0);
 }
 END_TEST

@@ -107,7 +107,7 @@ static _Noreturn void
 relay(void)
 {
 	static const int	 signals[] = {
-		SIGTERM, SIGALRM, SIGUSR1, SIGUSR2, 0
+		SIGTERM, SIGALRM, SIGUSR2, SIGUSR1, 0
 	};
 	static uint8_t		 buf[2 * BUFFER_MAX];
 	struct pump		 p = {
@@ -541,7 +541,7 @@ START_TEST(a_signal_that_ends_nothing_does_not_end_it)
 {
 	start();
 	talk();
-	ck_assert_int_eq(kill(child, SIGUSR2), 0);
+	ck_assert_int_eq(kill(child, SIGUSR1), 0);
 	talk();
 	shut(&client);
 	unit_expect_end(server);
@@ -608,7 +608,7 @@ static const struct {
 } endings[] = {
 	{ SIGTERM, END_SHUTDOWN },
 	{ SIGALRM, END_TIMEOUT },
-	{ SIGUSR1, END_CRASHED },
+	{ SIGUSR2, END_CRASHED },
 };
 
 START_TEST(a_signal_ends_a_silent_session)
