@@ -180,17 +180,18 @@ connect_back(struct worker *w, const struct conf_listener *l, int front,
 	const struct conf	*c = w->conf;
 	struct net_addr		 servers[BACK_CANDIDATES_MAX];
 	size_t			 n;
-	int64_t			 ms = c->timeouts.connect;
+	/* Nothing comes before the dial yet, so the smaller one rules both. */
+	bool			 hasty = c->timeouts.handshake <
+				    c->timeouts.connect;
+	int64_t			 deadline = io_now_ms() + (hasty ?
+				    c->timeouts.handshake :
+				    c->timeouts.connect);
 	int			 rc;
 
-	/* Nothing comes before the dial yet, so the smaller one rules both. */
-	if (c->timeouts.handshake < ms)
-		ms = c->timeouts.handshake;
 	n = candidates(w, l, servers, nitems(servers));
-	rc = back_dial(b, servers, n, front, io_now_ms() + ms, end);
-	if (rc == -1 && *end == END_UNREACHABLE &&
-	    io_now_us() - w->board->session.accepted_us >=
-	    c->timeouts.handshake * 1000)
+	rc = back_dial(b, servers, n, front, deadline, end);
+	if (rc == -1 && *end == END_UNREACHABLE && hasty &&
+	    io_left_ms(deadline) == 0)
 		*end = END_TIMEOUT;
 	note_server(w, b);
 	return rc;

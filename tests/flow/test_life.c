@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -263,6 +264,79 @@ START_TEST(a_spawner_killed_while_it_drains_ends_the_drain)
 	ck_assert_int_eq(rig_wait(&s.d, RIG_MS), 0);
 	rig_hear_reset(client);
 	ck_assert_uint_eq(rig_count(&s.d, " end=crashed"), 1);
+}
+END_TEST
+
+START_TEST(a_full_pool_is_renewed_after_a_crash_too)
+{
+	struct stage	 s;
+	pid_t		 spawner;
+
+	open_stage(&s, "workers = { spare = 2; max = 2; };\n");
+	rig_until(&s.d, "worker tcp: idle", 2);
+	spawner = rig_pid(&s.d, "spawner tcp");
+	ck_assert_int_eq(kill(rig_pid(&s.d, "worker tcp: idle"), SIGSEGV), 0);
+	rig_until_gone(spawner, RIG_MS);
+	rig_until(&s.d, "worker tcp: idle", 2);
+	try_session(&s);
+	rig_down(&s.d);
+}
+END_TEST
+
+START_TEST(signals_to_all_processes_mean_the_master_only)
+{
+	const int	 signals[] = { SIGHUP, SIGUSR1, SIGINT };
+	struct stage	 s;
+	pid_t		 pids[64];
+	size_t		 n;
+	int		 client, server;
+
+	open_stage(&s, "");
+	open_session(&s, &client, &server);
+	rig_until(&s.d, "worker tcp: idle", 8);
+	n = rig_pids(&s.d, "sallyportd: ", pids, 64);
+	ck_assert_uint_ge(n, 12);
+	for (size_t i = 0; i < n; i++)
+		for (size_t j = 0; j < 3 && pids[i] != s.d.pid; j++)
+			ck_assert_int_eq(kill(pids[i], signals[j]), 0);
+	expect_works(client, server);
+	try_session(&s);
+	ck_assert_uint_eq(rig_count(&s.d, "died by signal"), 0);
+	rig_down(&s.d);
+}
+END_TEST
+
+START_TEST(an_empty_message_does_not_silence_the_log)
+{
+	struct stage	 s;
+	pid_t		 worker;
+	int		 pidfd, fd, type, sent = 0;
+	socklen_t	 len;
+
+	if (geteuid() != 0)
+		return;		/* only root may take a worker's socket */
+	open_stage(&s, "");
+	worker = rig_pid(&s.d, "worker tcp: idle");
+	pidfd = (int)syscall(SYS_pidfd_open, worker, 0);
+	ck_assert_int_ne(pidfd, -1);
+	for (int i = 3; i < 32; i++) {
+		fd = (int)syscall(SYS_pidfd_getfd, pidfd, i, 0);
+		len = sizeof(type);
+		if (fd == -1)
+			continue;
+		if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
+		    type == SOCK_SEQPACKET) {
+			ck_assert_int_eq(send(fd, "", 0, 0), 0);
+			sent++;
+		}
+		close(fd);
+	}
+	close(pidfd);
+	ck_assert_int_eq(sent, 1);
+	(void)rig_line(&s.d, "sent what is no line");
+	try_session(&s);
+	(void)rig_line(&s.d, " end=done");
+	rig_down(&s.d);
 }
 END_TEST
 
@@ -744,6 +818,9 @@ main(void)
 	tcase_add_test(seen, a_worker_killed_while_it_dials_leaves_its_line);
 	tcase_add_test(seen,
 	    a_spawner_killed_while_it_drains_ends_the_drain);
+	tcase_add_test(seen, a_full_pool_is_renewed_after_a_crash_too);
+	tcase_add_test(seen, signals_to_all_processes_mean_the_master_only);
+	tcase_add_test(seen, an_empty_message_does_not_silence_the_log);
 	tcase_add_test(seen, a_killed_spawner_is_replaced);
 	tcase_add_test(seen, a_killed_logger_is_replaced_and_loses_no_line);
 	tcase_add_test(seen, a_killed_keeper_is_replaced_and_names_stay);

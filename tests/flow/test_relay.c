@@ -460,6 +460,26 @@ START_TEST(an_idle_session_ends)
 }
 END_TEST
 
+START_TEST(a_client_that_is_reset_beside_a_stalled_server_is_not_kept)
+{
+	static char	 noise[65536];
+	struct stage	 s;
+	struct pollfd	 p;
+	int		 small = 4096;
+
+	open_stage(&s, "timeouts = { half_closed = \"300ms\"; };\n");
+	ck_assert_int_eq(setsockopt(s.server, SOL_SOCKET, SO_RCVBUF, &small,
+	    sizeof(small)), 0);
+	p = (struct pollfd){ .fd = s.client, .events = POLLOUT };
+	while (poll(&p, 1, 200) == 1 && send(s.client, noise, sizeof(noise),
+	    MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+		continue;
+	rig_reset(s.client);
+	expect_end(&s.d, "client_reset");
+	close_stage(&s);
+}
+END_TEST
+
 START_TEST(a_half_closed_session_ends_sooner)
 {
 	struct stage	 s;
@@ -779,6 +799,8 @@ main(void)
 	tcase_add_test(seen, a_client_that_leaves_while_we_dial_is_noticed);
 	tcase_add_test(tc, a_short_handshake_time_ends_a_dial);
 	tcase_add_test(tc, an_idle_session_ends);
+	tcase_add_test(tc,
+	    a_client_that_is_reset_beside_a_stalled_server_is_not_kept);
 	tcase_add_test(tc, a_half_closed_session_ends_sooner);
 	tcase_add_test(tc, a_session_ends_at_its_limit_even_if_bytes_move);
 	tcase_add_test(tc, the_next_session_of_a_worker_has_its_own_time);
