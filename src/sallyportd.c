@@ -22,6 +22,8 @@
 #include "process/master.h"
 #include "process/role.h"
 
+#define DEFAULT_FILE	SYSCONFDIR "/sallyportd.conf"
+
 /* In the order they are started.  Workers are forked by spawners. */
 const struct role	 roles[] = {
 	{ .name = "logger", .id = ROLE_LOGGER, .main = logger_main },
@@ -84,7 +86,7 @@ static const char	 help[] =
 "Relay TCP ports to servers, each session in an unprivileged process.\n"
 "\n"
 "  -f FILE            read the configuration from FILE\n"
-"                     (" SYSCONFDIR "/sallyportd.conf)\n"
+"                     (" DEFAULT_FILE ")\n"
 "  -t                 check the configuration and exit: 0, or 78\n"
 "  -T                 print the configuration in effect and exit\n"
 "      --daemon       run in the background; return when ports are served\n"
@@ -222,7 +224,7 @@ static void
 set_from_flags(struct conf *conf, const struct options *o,
     struct conf_report *report)
 {
-	conf_set(conf, "--bind", "listener.name", "main", report);
+	conf_set(conf, "--bind, --backend", "listener.name", "main", report);
 	conf_set(conf, "--bind", "listener.listen",
 	    o->bind != NULL ? o->bind : ":8002", report);
 	conf_set(conf, "--backend", "listener.forward",
@@ -245,7 +247,7 @@ load(const struct options *o)
 	char			*to;
 
 	if (file == NULL)
-		file = SYSCONFDIR "/sallyportd.conf";
+		file = DEFAULT_FILE;
 	if (has_flags(o))
 		set_from_flags(conf, o, &report);
 	else
@@ -375,8 +377,8 @@ main(int argc, char **argv)
 		if (o.print)
 			conf_print(conf, stdout);
 		else
-			printf("%s: ok\n", o.file != NULL ? o.file :
-			    "configuration");
+			printf("%s: ok\n", has_flags(&o) ? "configuration" :
+			    o.file != NULL ? o.file : DEFAULT_FILE);
 		conf_free(&conf);
 		return fflush(stdout) == 0 ? EXIT_OK : EXIT_RUNTIME;
 	}

@@ -14,8 +14,6 @@
 /* Room that text must leave in sun_path, for the NUL or the leading one. */
 #define UNIX_PATH_MAX	(sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
 
-#define UNIX_ACCEPTING	0x10000	/* __SO_ACCEPTCON in /proc/net/unix */
-
 static int
 parse_port(const char *text, bool zero_ok, uint16_t *port, const char **why)
 {
@@ -244,12 +242,15 @@ set_tcp_options(int fd)
 	return set_on(fd, SOL_SOCKET, SO_KEEPALIVE);
 }
 
-/* Does a process of this network namespace listen on the path? */
+/*
+ * Does a process of this network namespace have the socket `st'?  By what
+ * it is and not by its name, which others may have written otherwise.
+ */
 static bool
-is_listening(const char *path)
+is_living(const struct stat *st)
 {
+	struct stat	 other;
 	char		 line[512], *name;
-	unsigned int	 flags;
 	FILE		*f = fopen("/proc/net/unix", "re");
 	bool		 found = false;
 
@@ -258,10 +259,8 @@ is_listening(const char *path)
 	while (!found && fgets(line, sizeof(line), f) != NULL) {
 		line[strcspn(line, "\n")] = '\0';
 		name = strchr(line, '/');
-		/* Num: RefCount Protocol Flags Type St Inode Path */
-		found = name != NULL && strcmp(name, path) == 0 &&
-		    sscanf(line, "%*s %*x %*x %x", &flags) == 1 &&
-		    (flags & UNIX_ACCEPTING) != 0;
+		found = name != NULL && stat(name, &other) == 0 &&
+		    other.st_dev == st->st_dev && other.st_ino == st->st_ino;
 	}
 	fclose(f);
 	return found;
@@ -283,7 +282,7 @@ bind_path(int fd, const struct net_addr *a, const char **why)
 			return -1;
 		*why = "another process listens there";
 		errno = EADDRINUSE;
-		if (is_listening(path))
+		if (is_living(&st))
 			return -1;
 		*why = "removing what a dead process left";
 		if (unlink(path) == -1)

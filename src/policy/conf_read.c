@@ -1,3 +1,5 @@
+#include <sys/stat.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -280,6 +282,8 @@ check_included(const config_setting_t *s, const char *folder,
 		*last = file;
 		path = mem_printf("%s/%s", folder, file);
 		text = read_whole(path, &len);
+		if (text == NULL)	/* newer ones know it by its path */
+			text = read_whole(file, &len);
 		if (text != NULL)
 			(void)check_text(file, text, len, report);
 		free(text);
@@ -292,6 +296,41 @@ check_included(const config_setting_t *s, const char *folder,
 		    last, report);
 }
 
+/*
+ * libconfig ends the program when an included file opens and cannot be
+ * read.  Lines that begin with @include name it; the rest is its affair.
+ */
+static bool
+check_includes(const char *name, const char *folder, const char *text,
+    struct conf_report *report)
+{
+	unsigned int	 line = 1;
+	struct stat	 st;
+	char		*path;
+	bool		 good = true;
+
+	for (const char *p = text; p != NULL; line++) {
+		const char	*q = p + strspn(p, " \t");
+
+		p = strchr(p, '\n');
+		p = p != NULL ? p + 1 : NULL;
+		if (strncmp(q, "@include", 8) != 0)
+			continue;
+		q += 8 + strspn(q + 8, " \t");
+		if (*q != '"')
+			continue;
+		path = mem_printf("%s/%.*s", folder,
+		    (int)strcspn(q + 1, "\"\n"), q + 1);
+		if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+			conf_complain(report, "%s:%u: @include: %s is not a "
+			    "file", name, line, path);
+			good = false;
+		}
+		free(path);
+	}
+	return good;
+}
+
 void
 conf_read_text(struct conf *conf, const char *name, const char *text,
     size_t len, struct conf_report *report)
@@ -301,11 +340,14 @@ conf_read_text(struct conf *conf, const char *name, const char *text,
 	const char	*last = NULL;
 	char		*copy, *folder;
 
-	if (!check_text(name, text, len, report))
-		return;
-	config_init(&cfg);
 	copy = mem_strdup(name);
 	folder = dirname(copy);
+	if (!check_text(name, text, len, report) ||
+	    !check_includes(name, folder, text, report)) {
+		free(copy);
+		return;
+	}
+	config_init(&cfg);
 	config_set_include_dir(&cfg, folder);
 	if (config_read_string(&cfg, text) != CONFIG_TRUE)
 		conf_complain(report, "%s:%d: %s",

@@ -110,10 +110,13 @@ check_number(struct scan *s, bool negative)
 		s->p++;
 	n = (size_t)(s->p - digits);
 	next = peek(s, 0);
-	if (next == 'L' || next == '.' || next == 'e' || next == 'E')
+	if (next == '.' || next == 'e' || next == 'E')
 		return NULL;
 	if (n > 1 && digits[0] == '0')
-		return "a number that begins with 0 would be read as decimal";
+		return "a number that begins with 0 would be read as decimal: "
+		    "write it without";
+	if (next == 'L')
+		return NULL;
 	if (is_too_large(digits, n, negative))
 		return LARGE;
 	return NULL;

@@ -38,6 +38,7 @@
 struct repeat {
 	uint32_t	 key;		/* 0: free */
 	unsigned int	 seen;		/* in this window */
+	enum logline_level level;
 	int64_t		 until;		/* its end, io_now_ms() */
 	char		 text[100];	/* the beginning of the last one */
 };
@@ -143,7 +144,7 @@ static void
 close_window(struct logger *g, struct repeat *r)
 {
 	if (r->key != 0 && r->seen > REPEATS_MAX)
-		say(g, LOGLINE_WARN, "%u more suppressed within %d seconds, "
+		say(g, r->level, "%u more suppressed within %d seconds, "
 		    "the last: %s", r->seen - REPEATS_MAX, WINDOW_MS / 1000,
 		    r->text);
 	r->key = 0;
@@ -164,6 +165,7 @@ is_repeat(struct logger *g, const struct logline *l)
 		r->key = l->repeat_key;
 		r->until = io_now_ms() + WINDOW_MS;
 	}
+	r->level = l->level;
 	snprintf(r->text, sizeof(r->text), "%.*s", (int)l->text.len,
 	    l->text.p);
 	return ++r->seen > REPEATS_MAX;
@@ -237,7 +239,7 @@ report_dropped(struct logger *g, size_t i)
 	uint64_t	 reported = atomic_exchange(&lane->reported, dropped);
 
 	if (dropped != reported)
-		say(g, LOGLINE_WARN, "%ju lines were dropped: they came "
+		say(g, LOGLINE_ERROR, "%ju lines were dropped: they came "
 		    "faster than they could be written",
 		    (uintmax_t)(dropped - reported));
 }

@@ -369,7 +369,8 @@ START_TEST(a_text_that_would_be_misread_is_refused)
 		{ "user = \"nobody\\x00x\";" A,
 		    "f:1: \\x00 would end the string there" },
 		{ "workers = { max = 010; };" A, "f:1: a number that begins "
-		    "with 0 would be read as decimal" },
+		    "with 0 would be read as decimal: "
+	    "write it without" },
 	};
 
 	conf_read_text(conf, "f", texts[_i].text, strlen(texts[_i].text),

@@ -29,7 +29,7 @@ static const struct {
 	{ TEXT("") },
 	{ TEXT("a = 0; b = 10; c = -1; d = +1;") },
 	{ TEXT("a = 2147483647; b = -2147483648;") },
-	{ TEXT("a = 5000000000L; b = -5000000000L; c = 010L;") },
+	{ TEXT("a = 5000000000L; b = -5000000000L;") },
 	{ TEXT("a = 0.5; b = 5000000000.5; c = 1e10; d = 00.5;") },
 	{ TEXT("a = 0x10; b = 0x7fffffff; c = 0x7fffffffffffffffL;") },
 	{ TEXT("a5000000000 = 1; b-010 = 1; c_010 = 1; *010 = 1;") },
@@ -58,7 +58,8 @@ END_TEST
 
 #define LARGE	"a number beyond 2147483647 would be read as another; an L " \
 		"behind it helps"
-#define ZERO	"a number that begins with 0 would be read as decimal"
+#define ZERO	"a number that begins with 0 would be read as decimal: " \
+		"write it without"
 #define X00	"\\x00 would end the string there"
 #define NUL	"a NUL byte; a configuration is text"
 
@@ -86,6 +87,7 @@ static const struct {
 	{ TEXT("a = 010;"),			1, ZERO },
 	{ TEXT("a = -010;"),			1, ZERO },
 	{ TEXT("a = 00;"),			1, ZERO },
+	{ TEXT("a = 010L;"),			1, ZERO },
 	{ TEXT("a = \"x\\x00y\";"),		1, X00 },
 	{ TEXT("a = \"x\n\\n\\x00\";"),		2, X00 },
 	{ TEXT("a = 1;\n\0b = 1;"),		2, NUL },
