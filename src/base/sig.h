@@ -11,7 +11,11 @@
 #include <sys/epoll.h>
 
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
+
+/* The parent has died: one that nobody types, as "pkill -USR2" is typed. */
+#define SIG_ORPHAN	SIGPWR
 
 /*
  * Block every signal of the list (it ends with 0) and have each set its

@@ -363,7 +363,7 @@ static bool
 is_told_to_end(const struct worker *w)
 {
 	return w->closed || sig_is_set(SIGTERM) || sig_is_set(SIGQUIT) ||
-	    sig_is_set(SIGUSR2);
+	    sig_is_set(SIG_ORPHAN);
 }
 
 static void
@@ -388,7 +388,7 @@ serve_until_told(struct worker *w)
 		become_idle(w);
 	}
 	become_busy(w);
-	if (!sig_is_set(SIGTERM) && !sig_is_set(SIGUSR2))
+	if (!sig_is_set(SIGTERM) && !sig_is_set(SIG_ORPHAN))
 		serve_last(w);
 }
 
@@ -407,13 +407,13 @@ _Noreturn void
 worker_main(const struct worker_start *start)
 {
 	static const int	 signals[] = {
-		SIGTERM, SIGQUIT, SIGALRM, SIGUSR2, 0,
+		SIGTERM, SIGQUIT, SIGALRM, SIG_ORPHAN, 0,
 	};
 	struct worker		 w = { .start = start, .conf = start->s->conf };
 
 	log_init("worker", (enum logline_level)w.conf->log.level);
 	sig_init(signals);
-	proc_die_with(start->spawner, SIGUSR2);
+	proc_die_with(start->spawner, SIG_ORPHAN);
 	proc_title("worker %s: starting", start->s->start.pool);
 	if (scoreboard_enter(start->sb, start->slot, &w.pool, &w.board) == -1)
 		log_fatal(1, "scoreboard: %s", strerror(errno));

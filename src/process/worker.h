@@ -23,7 +23,7 @@ struct worker_start {
  *
  *	SIGTERM	end the session and the process
  *	SIGQUIT	end the process when the session is over
- *	SIGUSR2	the spawner is dead: end both at once
+ *	SIG_ORPHAN	the spawner is dead: end both at once
  */
 _Noreturn void	 worker_main(const struct worker_start *start);
 

@@ -32,7 +32,7 @@ wait_for(int fd, int front, int64_t deadline, enum end *end)
 				*end = END_INTERNAL;
 			else if (sig_is_set(SIGTERM))
 				*end = END_SHUTDOWN;
-			else if (sig_is_set(SIGUSR2))
+			else if (sig_is_set(SIG_ORPHAN))
 				*end = END_CRASHED;
 			else
 				continue;

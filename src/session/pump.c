@@ -93,7 +93,7 @@ pump_run(struct pump *p)
 				return END_INTERNAL;
 			if (sig_is_set(SIGTERM))
 				return END_SHUTDOWN;
-			if (sig_is_set(SIGUSR2))
+			if (sig_is_set(SIG_ORPHAN))
 				return END_CRASHED;
 			if (sig_is_set(SIGALRM))
 				return END_TIMEOUT;

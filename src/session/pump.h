@@ -2,8 +2,8 @@
  * pump.h - two flows between two descriptors, until the session is over.
  *
  * Waits with sig_ppoll(), so these signals are heard while it relays:
- * SIGTERM ends the session, SIGALRM says that its time is over, SIGUSR2 that
- * the process which counts it has crashed.
+ * SIGTERM ends the session, SIGALRM says that its time is over, SIG_ORPHAN
+ * that the process which counts it has crashed.
  */
 #ifndef SESSION_PUMP_H
 #define SESSION_PUMP_H

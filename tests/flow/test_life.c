@@ -285,7 +285,7 @@ END_TEST
 
 START_TEST(signals_to_all_processes_mean_the_master_only)
 {
-	const int	 signals[] = { SIGHUP, SIGUSR1, SIGINT };
+	const int	 signals[] = { SIGHUP, SIGUSR1, SIGUSR2, SIGINT };
 	struct stage	 s;
 	pid_t		 pids[64];
 	size_t		 n;
@@ -297,7 +297,7 @@ START_TEST(signals_to_all_processes_mean_the_master_only)
 	n = rig_pids(&s.d, "sallyportd: ", pids, 64);
 	ck_assert_uint_ge(n, 12);
 	for (size_t i = 0; i < n; i++)
-		for (size_t j = 0; j < 3 && pids[i] != s.d.pid; j++)
+		for (size_t j = 0; j < 4 && pids[i] != s.d.pid; j++)
 			ck_assert_int_eq(kill(pids[i], signals[j]), 0);
 	expect_works(client, server);
 	try_session(&s);

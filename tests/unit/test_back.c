@@ -25,7 +25,7 @@ static void
 open_front(void)
 {
 	static const int	 signals[] = {
-		SIGTERM, SIGUSR2, SIGUSR1, 0
+		SIGTERM, SIG_ORPHAN, SIGUSR1, 0
 	};
 	int			 ends[2];
 
@@ -322,7 +322,7 @@ END_TEST
 static void
 crash_spawner(void)
 {
-	kill(getppid(), SIGUSR2);
+	kill(getppid(), SIG_ORPHAN);
 }
 
 START_TEST(a_crashed_spawner_ends_the_dial)

@@ -107,7 +107,7 @@ static _Noreturn void
 relay(void)
 {
 	static const int	 signals[] = {
-		SIGTERM, SIGALRM, SIGUSR2, SIGUSR1, 0
+		SIGTERM, SIGALRM, SIG_ORPHAN, SIGUSR1, 0
 	};
 	static uint8_t		 buf[2 * BUFFER_MAX];
 	struct pump		 p = {
@@ -608,7 +608,7 @@ static const struct {
 } endings[] = {
 	{ SIGTERM, END_SHUTDOWN },
 	{ SIGALRM, END_TIMEOUT },
-	{ SIGUSR2, END_CRASHED },
+	{ SIG_ORPHAN, END_CRASHED },
 };
 
 START_TEST(a_signal_ends_a_silent_session)
