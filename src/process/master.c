@@ -268,18 +268,18 @@ hear_children(struct master *m, const struct pollfd *p, size_t n)
 			continue;
 		switch (channel_dispatch(c->channel, c->post->role->id,
 		    requests, nitems(requests), &from)) {
-		case 0:
-			/* It ends, or has lost its wits; both end in bury(). */
-			close(c->channel);
-			c->channel = -1;
-			c->kill_at = io_now_ms() + STOP_MS;
-			(void)kill(c->pid, SIGTERM);
-			break;
+		case 1:
+			continue;
 		case -1:
 			log_error("%s %d said what it may not",
 			    c->post->role->name, (int)c->pid);
 			kill_child(c);
 		}
+		/* It ends, or has lost its wits; both end in bury(). */
+		close(c->channel);
+		c->channel = -1;
+		c->kill_at = io_now_ms() + STOP_MS;
+		(void)kill(c->pid, SIGTERM);
 	}
 }
 

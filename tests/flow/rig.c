@@ -29,6 +29,18 @@ __asan_default_options(void)
 	return "detect_leaks=0";
 }
 
+int
+rig_run(Suite *s)
+{
+	SRunner	*sr = srunner_create(s);
+	int	 failed;
+
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
 int64_t
 rig_now(void)
 {

@@ -28,6 +28,9 @@ struct daemon {
 	int	 status;		/* after rig_wait(): waitpid()'s */
 };
 
+/* Run a suite; what main() returns. */
+int	 rig_run(Suite *s);
+
 /* Milliseconds of a steady clock; a figure as it is under the wrapper. */
 int64_t	 rig_now(void);
 int	 rig_patience(int ms);

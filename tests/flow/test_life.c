@@ -806,8 +806,6 @@ main(void)
 	Suite	*s = suite_create("life");
 	/* Under valgrind only the plain ones: there ps(1) shows no titles. */
 	TCase	*tc = tcase_create("plain"), *seen = tcase_create("seen");
-	SRunner	*sr;
-	int	 failed;
 
 	tcase_set_timeout(tc, rig_is_slow() ? 300 : 60);
 	tcase_set_timeout(seen, 60);
@@ -846,9 +844,5 @@ main(void)
 	tcase_add_test(tc, a_log_file_that_cannot_be_opened_ends_the_start);
 	suite_add_tcase(s, tc);
 	suite_add_tcase(s, seen);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return rig_run(s);
 }

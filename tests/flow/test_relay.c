@@ -776,8 +776,6 @@ main(void)
 	Suite	*s = suite_create("relay");
 	/* Under valgrind only the plain ones: there ps(1) shows no titles. */
 	TCase	*tc = tcase_create("plain"), *seen = tcase_create("seen");
-	SRunner	*sr;
-	int	 failed;
 
 	tcase_set_timeout(tc, rig_is_slow() ? 300 : 60);
 	tcase_set_timeout(seen, 60);
@@ -818,9 +816,5 @@ main(void)
 	tcase_add_test(seen, a_message_costs_a_poll_a_recv_and_a_send);
 	suite_add_tcase(s, tc);
 	suite_add_tcase(s, seen);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return rig_run(s);
 }
