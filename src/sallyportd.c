@@ -242,7 +242,7 @@ static struct conf *
 load(const struct options *o)
 {
 	const char		*file = o->file;
-	struct conf_report	 report = { NULL, 0 };
+	struct conf_report	 report = { .errors = NULL };
 	struct conf		*conf = conf_new();
 	char			*to;
 
@@ -320,7 +320,7 @@ become_daemon(void)
 static void
 move_log(struct conf *conf)
 {
-	struct conf_report	 report = { NULL, 0 };
+	struct conf_report	 report = { .errors = NULL };
 
 	if (strcmp(conf->log.to, "stdout") != 0 &&
 	    strcmp(conf->log.to, "stderr") != 0)

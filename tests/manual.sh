@@ -16,7 +16,8 @@ for page in "$conf5" "$daemon8"; do
 	[ -f "$page" ] || { echo "$page is missing"; exit 1; }
 done
 
-# "key default" a line, of the table; "-" where a key has none.
+# "section:key:default" a line, of the table; sections as headings of the
+# page, defaults empty where a key has none.
 keys() {
 	awk '
 	/^#define [A-Z_]+[ \t]+"/ {
@@ -24,51 +25,64 @@ keys() {
 		macro[$2] = q[2]
 	}
 	/^const struct conf_key/ { inside = 1 }
-	inside && /^};/ { exit }
+	inside && /^};/ { inside = 0 }
 	inside { all = all $0 " " }
 	END {
+		heading["TOP"] = "Top level"
 		n = split(all, entry, /\{ CONF_/)
 		for (i = 2; i <= n; i++) {
 			split(entry[i], q, "\"")
-			preset = "-"
+			if (match(entry[i], /\.inner = CONF_[A-Z_]+/)) {
+				inner = substr(entry[i], RSTART + 14,
+				    RLENGTH - 14)
+				heading[inner] = "Elements of " q[2]
+				if (entry[i] ~ /CONF_GROUP,/)
+					heading[inner] = "The group " q[2]
+			}
+			preset = ""
 			if (match(entry[i], /\.preset = [A-Z_]+/)) {
 				name = substr(entry[i], RSTART + 10,
 				    RLENGTH - 10)
 				preset = macro[name]
-			} else if (match(entry[i], /\.preset = "[^"]*"/)) {
+			} else if (match(entry[i], /\.preset = "[^"]*"/))
 				preset = substr(entry[i], RSTART + 11,
 				    RLENGTH - 12)
-				if (preset == "")
-					preset = "-"
-			} else if (entry[i] ~ /CONF_(INT|TIME|SIZE),/)
+			else if (entry[i] ~ /CONF_(INT|TIME|SIZE),/)
 				preset = q[4]
-			print q[2], preset
+			section = entry[i]
+			sub(/,.*/, "", section)
+			print heading[section] ":" q[2] ":" preset
 		}
 	}' src/policy/conf.h src/policy/conf_keys.c
 }
 
-# The paragraphs of one key: from its .It Ic to the next .It.
+# The paragraphs of one key: from its .It Ic to the next one of its section.
 paragraph() {
-	awk -v key="$1" '
-	$1 == ".It" || $1 == ".Sh" {
-		inside = $1 == ".It" && $2 == "Ic" && $3 == key
+	awk -v heading="$1" -v key="$2" '
+	$1 == ".Ss" || $1 == ".Sh" {
+		section = substr($0, 5)
+		inside = 0
+	}
+	$1 == ".It" && $2 == "Ic" {
+		inside = section == heading && $3 == key
 	}
 	inside' "$conf5"
 }
 
 n=0
-while read -r key preset; do
+while IFS=: read -r section key preset; do
 	n=$((n + 1))
-	if [ -z "$(paragraph "$key")" ]; then
-		complain "$conf5: .It Ic $key is missing"
-	elif [ "$preset" != - ] &&
-	    ! paragraph "$key" | sed 1d | grep -qwF -e "$preset"; then
-		complain "$conf5: $key: its default \"$preset\" is missing"
+	if [ -z "$(paragraph "$section" "$key")" ]; then
+		complain "$conf5: $section: .It Ic $key is missing"
+	elif [ -n "$preset" ] && ! paragraph "$section" "$key" | sed 1d |
+	    grep -qwF -e "$preset"; then
+		complain "$conf5: $section: $key: its default \"$preset\" is" \
+		    "missing"
 	fi
 done <<EOF
 $(keys)
 EOF
-[ "$n" -ge 20 ] || complain "only $n keys found in the table"
+[ "$n" -ge 60 ] || complain "only $n keys found in the table"
 
 n=0
 for word in $(sed -n 's/.*return "\([a-z_]*\)";.*/\1/p' src/session/end.c |

@@ -19,25 +19,36 @@
 #include <stdio.h>
 
 #include "base/net.h"
+#include "policy/access.h"
+#include "policy/balance.h"
 
 #define CONF_FILE_MAX		(1024 * 1024)	/* bytes of one file */
 #define CONF_LISTENERS_MAX	256
 #define CONF_ADDRS_MAX		64		/* of one listener or backend */
+#define CONF_NETS_MAX		1024		/* of one list */
 #define CONF_BACKENDS_MAX	512
 #define CONF_NAME_MAX		32		/* characters of a name */
 #define CONF_USER_PRESET	"_sallyport"	/* what a package makes */
-#define CONF_NO_BOOK		SIZE_MAX
+#define CONF_SERVERS_MAX	4096		/* of all backends */
 
 struct conf_addr {
 	char		*text;		/* as it was written */
 	struct net_spec	 spec;
-	size_t		 book;		/* place in the address book, of a
-					   name; else CONF_NO_BOOK */
 };
 
 struct conf_addrs {
 	struct conf_addr	*v;
 	size_t			 n;
+};
+
+struct conf_nets {
+	struct access_net	*v;
+	size_t			 n;
+};
+
+struct conf_rate {
+	int64_t	 count;			/* 0: no limit */
+	int64_t	 ms;			/* in that time */
 };
 
 enum conf_protocol {
@@ -49,11 +60,55 @@ enum conf_log_format {
 	CONF_LOG_JSON,
 };
 
+enum conf_check_type {
+	CONF_CHECK_NONE,
+	CONF_CHECK_TCP,
+	CONF_CHECK_MYSQL,
+	CONF_CHECK_TLS,
+	CONF_CHECK_EXPECT,
+};
+
+struct conf_server {
+	char		*text;		/* its address as it was written */
+	struct net_spec	 spec;
+	int64_t		 weight;	/* 0 to 256; 0: takes no sessions */
+	bool		 backup;
+	int64_t		 max_sessions;	/* 0: no limit */
+	int64_t		 send_proxy;	/* version of the header, 0: none */
+	size_t		 index;		/* among all servers of all backends,
+					   by conf_finish(); see book.h */
+};
+
+struct conf_servers {
+	struct conf_server	*v;
+	size_t			 n;
+};
+
 struct conf_backend {
 	char			*where;		/* "file:line" */
 	char			*name;
-	struct conf_addrs	 servers;
+	struct conf_servers	 servers;
+	int			 balance;	/* enum balance_method */
+	int64_t			 retries;	/* servers after the first */
+	struct {
+		int64_t	 size;			/* sessions; 0: no queue */
+		int64_t	 timeout;		/* ms */
+	} queue;
+	char			*bind;		/* "" or a numeric address */
+	struct net_addr		 source;	/* of bind, by conf_finish();
+						   len 0: the kernel's choice */
+	struct {
+		int	 type;			/* enum conf_check_type */
+		int64_t	 interval;		/* ms */
+		int64_t	 timeout;		/* ms */
+		int64_t	 rise;			/* good ones until up */
+		int64_t	 fall;			/* bad ones until down */
+		char	*send;			/* EXPECT: said first */
+		char	*expect;		/* and awaited */
+	} check;
 	bool			 implicit;	/* made from a forward */
+	bool			 placed;	/* sessions ask the keeper for a
+						   server, by conf_finish() */
 };
 
 struct conf_listener {
@@ -62,9 +117,35 @@ struct conf_listener {
 	struct conf_addrs	 listen;
 	int			 protocol;	/* enum conf_protocol */
 	char			*forward;
+	char			*pool;		/* its default by
+						   conf_finish() */
 	int64_t			 buffer;	/* bytes, each direction */
+	struct conf_nets	 allow, deny;
+	int64_t			 max_sessions;	/* these: 0 for no limit */
+	int64_t			 max_sessions_per_source;
+	struct conf_rate	 rate_per_source;
+	int64_t			 penalty;	/* ms */
+	int64_t			 handshakes;
+	struct {
+		bool			 accept;
+		struct conf_nets	 from;
+	} proxy_protocol;
+	int64_t			 backlog;
+	struct {
+		int64_t	 idle;			/* ms; 0: the system's */
+		int64_t	 interval;
+		int64_t	 count;
+	} keepalive;
+	int64_t			 user_timeout;	/* ms; 0: the system's */
+	bool			 nodelay;
+	bool			 v6only;
+	char			*device;	/* "" for any */
+	bool			 transparent;
+	int64_t			 fast_open;	/* queue; 0: off */
+	int64_t			 defer_accept;	/* ms; 0: off */
 	size_t			 backend;	/* index, by conf_finish() */
-	const char		*pool;		/* by conf_finish() */
+	bool			 admitted;	/* sessions ask the keeper to be
+						   let in, by conf_finish() */
 };
 
 struct conf {
@@ -92,13 +173,19 @@ struct conf {
 	size_t			 nbackends;
 	struct conf_listener	*listeners;
 	size_t			 nlisteners;
-	size_t			 nbook;		/* names to be looked up */
+	size_t			 nservers;	/* of all backends */
+	struct {
+		char	*path;			/* of the socket; "" for none */
+		char	*group;			/* who may; "" for root alone */
+	} control;
 };
 
 /* What is wrong: whole sentences, each beginning with its place. */
 struct conf_report {
 	char	**errors;
 	size_t	  nerrors;
+	char	**warnings;		/* what -t says; none is fatal */
+	size_t	  nwarnings;
 };
 
 struct conf	*conf_new(void);
@@ -131,14 +218,16 @@ void	 conf_report_free(struct conf_report *report);
 
 /*
  * For those who read: add a backend or listener with every default; it is
- * valid until the next is added.  Add a line to the report; a hundred are
- * kept.
+ * valid until the next is added.  Add an error or a warning to the report; a
+ * hundred of each are kept.
  */
 struct conf_backend	*conf_add_backend(struct conf *conf,
 			    const char *where);
 struct conf_listener	*conf_add_listener(struct conf *conf,
 			    const char *where);
 void	 conf_complain(struct conf_report *report, const char *fmt, ...)
+	    __attribute__((format(printf, 2, 3)));
+void	 conf_warn(struct conf_report *report, const char *fmt, ...)
 	    __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -1,13 +1,7 @@
-#include <errno.h>
-#include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/mem.h"
 #include "policy/conf.h"
 #include "policy/conf_keys.h"
-
-#define SHOWN_MAX	128	/* characters of a wrong value */
 
 #define SECOND	((int64_t)1000)
 #define MINUTE	(60 * SECOND)
@@ -16,12 +10,26 @@
 #define KIB	((int64_t)1024)
 #define MIB	(1024 * KIB)
 
+#define SESSIONS_MAX	1000000
+
 static const char *const levels[] = { "error", "warn", "info", "debug", NULL };
 static const char *const formats[] = { "text", "json", NULL };
 static const char *const protocols[] = { "tcp", NULL };
 
+static const char *const balances[] = {
+	[BALANCE_ROUNDROBIN] = "roundrobin", [BALANCE_LEASTCONN] = "leastconn",
+	[BALANCE_SOURCE] = "source", [BALANCE_FIRST] = "first",
+	[BALANCE_RANDOM] = "random", NULL,
+};
+static const char *const checks[] = {
+	[CONF_CHECK_NONE] = "none", [CONF_CHECK_TCP] = "tcp",
+	[CONF_CHECK_MYSQL] = "mysql", [CONF_CHECK_TLS] = "tls",
+	[CONF_CHECK_EXPECT] = "expect", NULL,
+};
+
 #define TOP(member)		offsetof(struct conf, member)
 #define BACKEND(member)		offsetof(struct conf_backend, member)
+#define SERVER(member)		offsetof(struct conf_server, member)
 #define LISTENER(member)	offsetof(struct conf_listener, member)
 
 const struct conf_key	 conf_keys[] = {
@@ -36,6 +44,8 @@ const struct conf_key	 conf_keys[] = {
 	    .inner = CONF_WORKERS, .help = "how many processes serve" },
 	{ CONF_TOP, "timeouts", CONF_GROUP, 0, .preset = "",
 	    .inner = CONF_TIMEOUTS, .help = "how long each phase may last" },
+	{ CONF_TOP, "control", CONF_GROUP, 0, .preset = "",
+	    .inner = CONF_CONTROL, .help = "where sallyportctl is heard" },
 	{ CONF_TOP, "backends", CONF_LIST, 0, .preset = "",
 	    .inner = CONF_BACKEND, .help = "named sets of servers" },
 	{ CONF_TOP, "listeners", CONF_LIST, 0, .inner = CONF_LISTENER,
@@ -70,10 +80,58 @@ const struct conf_key	 conf_keys[] = {
 	{ CONF_TIMEOUTS, "drain", CONF_TIME, TOP(timeouts.drain), 0, 30 * DAY,
 	    "1h", .help = "for sessions to end by themselves after QUIT" },
 
+	{ CONF_CONTROL, "path", CONF_PATH, TOP(control.path), .preset = "",
+	    .help = "socket of sallyportctl" },
+	{ CONF_CONTROL, "group", CONF_STRING, TOP(control.group),
+	    .preset = "", .help = "group that may use it beside root" },
+
 	{ CONF_BACKEND, "name", CONF_NAME, BACKEND(name),
 	    .help = "what forward = \"backend:NAME\" refers to" },
 	{ CONF_BACKEND, "servers", CONF_SERVERS, BACKEND(servers),
-	    .help = "addresses to dial, tried in this order" },
+	    .inner = CONF_SERVER, .help = "addresses to dial" },
+	{ CONF_BACKEND, "balance", CONF_ENUM, BACKEND(balance),
+	    .preset = "roundrobin", .choices = balances,
+	    .help = "how a session finds its server" },
+	{ CONF_BACKEND, "retries", CONF_INT, BACKEND(retries), 0, 64, "3",
+	    .help = "servers tried after the first did not answer" },
+	{ CONF_BACKEND, "queue", CONF_GROUP, 0, .preset = "",
+	    .inner = CONF_QUEUE, .help = "sessions that wait for a server" },
+	{ CONF_BACKEND, "bind", CONF_STRING, BACKEND(bind), .preset = "",
+	    .help = "address that servers are dialled from" },
+	{ CONF_BACKEND, "check", CONF_GROUP, 0, .preset = "",
+	    .inner = CONF_CHECK, .help = "how a server is found to be up" },
+
+	{ CONF_SERVER, "address", CONF_ADDRESS, SERVER(text),
+	    .help = "where the server is" },
+	{ CONF_SERVER, "weight", CONF_INT, SERVER(weight), 0, 256, "1",
+	    .help = "its share of the sessions" },
+	{ CONF_SERVER, "backup", CONF_BOOL, SERVER(backup),
+	    .preset = "false", .help = "only for when no other is up" },
+	{ CONF_SERVER, "max_sessions", CONF_INT, SERVER(max_sessions), 0,
+	    SESSIONS_MAX, "0", .help = "at a time; 0 for no limit" },
+	{ CONF_SERVER, "send_proxy", CONF_INT, SERVER(send_proxy), 0, 2, "0",
+	    .help = "version of the PROXY header sent first; 0 for none" },
+
+	{ CONF_QUEUE, "size", CONF_INT, BACKEND(queue.size), 0, 65535,
+	    "1024", .help = "sessions that may wait; 0 for none" },
+	{ CONF_QUEUE, "timeout", CONF_TIME, BACKEND(queue.timeout), 1, HOUR,
+	    "5s", .help = "how long each may" },
+
+	{ CONF_CHECK, "type", CONF_ENUM, BACKEND(check.type),
+	    .preset = "none", .choices = checks,
+	    .help = "what a server must do to be up" },
+	{ CONF_CHECK, "interval", CONF_TIME, BACKEND(check.interval), 100,
+	    HOUR, "2s", .help = "from one check to the next" },
+	{ CONF_CHECK, "timeout", CONF_TIME, BACKEND(check.timeout), 10,
+	    10 * MINUTE, "1s", .help = "for one check" },
+	{ CONF_CHECK, "rise", CONF_INT, BACKEND(check.rise), 1, 100, "2",
+	    .help = "good checks in a row until it is up" },
+	{ CONF_CHECK, "fall", CONF_INT, BACKEND(check.fall), 1, 100, "3",
+	    .help = "bad checks in a row until it is down" },
+	{ CONF_CHECK, "send", CONF_STRING, BACKEND(check.send), .preset = "",
+	    .help = "bytes that are said first" },
+	{ CONF_CHECK, "expect", CONF_STRING, BACKEND(check.expect),
+	    .preset = "", .help = "bytes that must be answered" },
 
 	{ CONF_LISTENER, "name", CONF_NAME, LISTENER(name),
 	    .help = "what the log calls it" },
@@ -84,34 +142,64 @@ const struct conf_key	 conf_keys[] = {
 	    .help = "what is spoken there" },
 	{ CONF_LISTENER, "forward", CONF_STRING, LISTENER(forward),
 	    .help = "\"host:port\", \"unix:/path\" or \"backend:NAME\"" },
+	{ CONF_LISTENER, "pool", CONF_NAME, LISTENER(pool), .preset = "",
+	    .help = "the processes that serve it" },
 	{ CONF_LISTENER, "buffer", CONF_SIZE, LISTENER(buffer), 512, 16 * MIB,
 	    "64k", .help = "bytes held for each direction of a session" },
+	{ CONF_LISTENER, "allow", CONF_NETS, LISTENER(allow), .preset = "",
+	    .help = "networks of those who may connect" },
+	{ CONF_LISTENER, "deny", CONF_NETS, LISTENER(deny), .preset = "",
+	    .help = "networks of those who may not" },
+	{ CONF_LISTENER, "max_sessions", CONF_INT, LISTENER(max_sessions), 0,
+	    SESSIONS_MAX, "0", .help = "at a time; 0 for no limit" },
+	{ CONF_LISTENER, "max_sessions_per_source", CONF_INT,
+	    LISTENER(max_sessions_per_source), 0, SESSIONS_MAX, "0",
+	    .help = "of one client at a time; 0 for no limit" },
+	{ CONF_LISTENER, "rate_per_source", CONF_RATE,
+	    LISTENER(rate_per_source), .preset = "0",
+	    .help = "new sessions of one client; 0 for no limit" },
+	{ CONF_LISTENER, "penalty", CONF_TIME, LISTENER(penalty), 0, DAY,
+	    "0", .help = "for a client that exceeded its rate" },
+	{ CONF_LISTENER, "handshakes", CONF_INT, LISTENER(handshakes), 0,
+	    SESSIONS_MAX, "0",
+	    .help = "sessions not yet relayed; 0 for no limit" },
+	{ CONF_LISTENER, "proxy_protocol", CONF_GROUP, 0, .preset = "",
+	    .inner = CONF_PROXY, .help = "who names the client in a header" },
+	{ CONF_LISTENER, "backlog", CONF_INT, LISTENER(backlog), 1, 65535,
+	    "4096", .help = "connections that wait to be accepted" },
+	{ CONF_LISTENER, "keepalive", CONF_GROUP, 0, .preset = "",
+	    .inner = CONF_KEEPALIVE, .help = "when a silent peer is probed" },
+	{ CONF_LISTENER, "user_timeout", CONF_TIME, LISTENER(user_timeout),
+	    0, 24 * DAY, "0", .help = "until unacknowledged bytes end it" },
+	{ CONF_LISTENER, "nodelay", CONF_BOOL, LISTENER(nodelay),
+	    .preset = "true", .help = "small packets are sent at once" },
+	{ CONF_LISTENER, "v6only", CONF_BOOL, LISTENER(v6only),
+	    .preset = "true", .help = "an IPv6 address takes no IPv4" },
+	{ CONF_LISTENER, "device", CONF_STRING, LISTENER(device), 0, 15, "",
+	    .help = "the only network interface to accept from" },
+	{ CONF_LISTENER, "transparent", CONF_BOOL, LISTENER(transparent),
+	    .preset = "false", .help = "the address need not be ours" },
+	{ CONF_LISTENER, "fast_open", CONF_INT, LISTENER(fast_open), 0, 65535,
+	    "0", .help = "clients whose first packet may bring bytes" },
+	{ CONF_LISTENER, "defer_accept", CONF_TIME, LISTENER(defer_accept), 0,
+	    HOUR, "0", .step = SECOND,
+	    .help = "how long to wait for a client's first bytes" },
+
+	{ CONF_PROXY, "accept", CONF_BOOL, LISTENER(proxy_protocol.accept),
+	    .preset = "false", .help = "connections begin with a header" },
+	{ CONF_PROXY, "from", CONF_NETS, LISTENER(proxy_protocol.from),
+	    .preset = "", .help = "networks of those who may send it" },
+
+	{ CONF_KEEPALIVE, "idle", CONF_TIME, LISTENER(keepalive.idle), 0,
+	    9 * HOUR, "0", .step = SECOND,
+	    .help = "silence before the first probe" },
+	{ CONF_KEEPALIVE, "interval", CONF_TIME, LISTENER(keepalive.interval),
+	    0, 9 * HOUR, "0", .step = SECOND,
+	    .help = "from one probe to the next" },
+	{ CONF_KEEPALIVE, "count", CONF_INT, LISTENER(keepalive.count), 0,
+	    127, "0", .help = "probes without answer that end it" },
 	{ .name = NULL },
 };
-
-struct unit {
-	const char	*name;
-	int64_t		 factor;
-};
-
-/* Smallest first; a bare number has the first unit without a name. */
-static const struct unit	 times[] = {
-	{ "ms", 1 }, { "s", SECOND }, { "", SECOND }, { "m", MINUTE },
-	{ "h", HOUR }, { "d", DAY }, { NULL, 0 },
-};
-static const struct unit	 sizes[] = {
-	{ "", 1 }, { "k", KIB }, { "m", MIB }, { "g", 1024 * MIB },
-	{ NULL, 0 },
-};
-static const struct unit	 counts[] = { { "", 1 }, { NULL, 0 } };
-
-static const struct unit *
-units(const struct conf_key *k)
-{
-	if (k->type == CONF_TIME)
-		return times;
-	return k->type == CONF_SIZE ? sizes : counts;
-}
 
 const struct conf_key *
 conf_key_find(enum conf_section section, const char *name)
@@ -122,321 +210,4 @@ conf_key_find(enum conf_section section, const char *name)
 		if (k->section == section && strcmp(k->name, name) == 0)
 			return k;
 	return NULL;
-}
-
-/* The number with the largest unit that loses nothing: 8h, 64k, 1500ms. */
-static void
-quantity_text(const struct conf_key *k, int64_t v, char *buf, size_t size)
-{
-	const struct unit	*u, *best = units(k);
-
-	for (u = best; u->name != NULL; u++)
-		if (v != 0 && v % u->factor == 0 && u->factor > best->factor)
-			best = u;
-	if (v == 0)
-		snprintf(buf, size, "0");
-	else
-		snprintf(buf, size, "%" PRId64 "%s", v / best->factor,
-		    best->name);
-}
-
-static int
-quantity_parse(const struct conf_key *k, const char *text, int64_t *out)
-{
-	const struct unit	*u;
-	char			*end;
-	long long		 v;
-
-	if (*text < '0' || *text > '9')
-		return -1;
-	errno = 0;
-	v = strtoll(text, &end, 10);
-	if (errno != 0)
-		return -1;
-	for (u = units(k); u->name != NULL; u++) {
-		if (strcmp(u->name, end) != 0)
-			continue;
-		if (v > k->max / u->factor || v * u->factor < k->min)
-			return -1;
-		*out = v * u->factor;
-		return 0;
-	}
-	return -1;
-}
-
-void
-conf_key_wants(const struct conf_key *k, char *buf, size_t size)
-{
-	char	 min[32], max[32];
-	size_t	 n;
-
-	quantity_text(k, k->min, min, sizeof(min));
-	quantity_text(k, k->max, max, sizeof(max));
-	switch (k->type) {
-	case CONF_INT:
-		snprintf(buf, size, "want a number from %s to %s", min, max);
-		break;
-	case CONF_TIME:
-		snprintf(buf, size, "want a time from \"%s\" to \"%s\" "
-		    "(units ms, s, m, h, d; a bare number is seconds)", min,
-		    max);
-		break;
-	case CONF_SIZE:
-		snprintf(buf, size, "want a size from \"%s\" to \"%s\" "
-		    "(units k, m, g; a bare number is bytes)", min, max);
-		break;
-	case CONF_ENUM:
-		n = (size_t)snprintf(buf, size, "want ");
-		for (size_t i = 0; k->choices[i] != NULL && n < size; i++)
-			n += (size_t)snprintf(buf + n, size - n, "%s\"%s\"",
-			    i == 0 ? "" :
-			    k->choices[i + 1] == NULL ? " or " : ", ",
-			    k->choices[i]);
-		break;
-	case CONF_NAME:
-		snprintf(buf, size, "want 1 to %d letters, digits, \"_\", "
-		    "\"-\" or \".\"", CONF_NAME_MAX);
-		break;
-	case CONF_STRING:
-		snprintf(buf, size, "want a string in quotes");
-		break;
-	case CONF_PATH:
-		snprintf(buf, size, "want an absolute path, or \"\"");
-		break;
-	case CONF_LOG_TO:
-		snprintf(buf, size, "want \"stdout\", \"stderr\", "
-		    "\"syslog\" or the absolute path of a file");
-		break;
-	case CONF_LISTEN:
-	case CONF_SERVERS:
-		snprintf(buf, size, "want an address in quotes, or a list "
-		    "of them: (\"...\", \"...\")");
-		break;
-	case CONF_GROUP:
-		snprintf(buf, size, "want a group: { ... }");
-		break;
-	case CONF_LIST:
-		snprintf(buf, size, "want a list of groups: ( { ... }, ... )");
-		break;
-	}
-}
-
-static bool
-is_name(const char *text)
-{
-	size_t	 n = strspn(text, "abcdefghijklmnopqrstuvwxyz"
-		    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.");
-
-	return n > 0 && n <= CONF_NAME_MAX && text[n] == '\0';
-}
-
-static bool
-is_acceptable(enum conf_type type, const char *text)
-{
-	if (type == CONF_NAME)
-		return is_name(text);
-	if (type == CONF_PATH)
-		return text[0] == '/' || text[0] == '\0';
-	return text[0] == '/' || strcmp(text, "stdout") == 0 ||
-	    strcmp(text, "stderr") == 0 || strcmp(text, "syslog") == 0;
-}
-
-static int
-add_addr(const struct conf_key *k, struct conf_addrs *list, const char *text,
-    char *why, size_t size)
-{
-	struct conf_addr	*a;
-	struct net_spec		 spec;
-	const char		*fault = NULL, *port;
-	char			 local[32];
-
-	/* The one name that needs no look-up, and that people write. */
-	if (k->type == CONF_LISTEN && strncmp(text, "localhost:", 10) == 0) {
-		port = text + 10;
-		snprintf(local, sizeof(local), "127.0.0.1:%s", port);
-		if (net_parse(local, false, &spec, &fault) == -1)
-			goto bad;
-	} else if (net_parse(text, false, &spec, &fault) == -1)
-		goto bad;
-	fault = "listen takes an address and no name, because root looks "
-	    "up nothing in the DNS";
-	if (k->type == CONF_LISTEN && spec.kind == NET_NAME)
-		goto bad;
-	fault = "a server needs a host before the port";
-	if (k->type == CONF_SERVERS && spec.kind == NET_ANY)
-		goto bad;
-	if (list->n == CONF_ADDRS_MAX) {
-		snprintf(why, size, "more than %d addresses", CONF_ADDRS_MAX);
-		return -1;
-	}
-	list->v = mem_resize(list->v, list->n + 1, sizeof(*list->v));
-	a = &list->v[list->n++];
-	a->text = mem_strdup(text);
-	a->spec = spec;
-	a->book = CONF_NO_BOOK;
-	return 0;
- bad:
-	snprintf(why, size, "\"%.*s%s\": %s", SHOWN_MAX, text,
-	    strlen(text) > SHOWN_MAX ? "..." : "", fault);
-	return -1;
-}
-
-int
-conf_key_set(const struct conf_key *k, void *base, const char *text, char *why,
-    size_t size)
-{
-	void	*member = (char *)base + k->offset;
-	char	 wants[256];
-
-	switch (k->type) {
-	case CONF_LISTEN:
-	case CONF_SERVERS:
-		return add_addr(k, member, text, why, size);
-	case CONF_NAME:
-	case CONF_PATH:
-	case CONF_LOG_TO:
-		if (!is_acceptable(k->type, text))
-			break;
-		/* FALLTHROUGH */
-	case CONF_STRING:
-		free(*(char **)member);
-		*(char **)member = mem_strdup(text);
-		return 0;
-	case CONF_INT:
-	case CONF_TIME:
-	case CONF_SIZE:
-		if (quantity_parse(k, text, member) == -1)
-			break;
-		return 0;
-	case CONF_ENUM:
-		for (int i = 0; k->choices[i] != NULL; i++)
-			if (strcmp(k->choices[i], text) == 0) {
-				*(int *)member = i;
-				return 0;
-			}
-		break;
-	case CONF_GROUP:
-	case CONF_LIST:
-		break;
-	}
-	conf_key_wants(k, wants, sizeof(wants));
-	snprintf(why, size, "\"%.*s%s\": %s", SHOWN_MAX, text,
-	    strlen(text) > SHOWN_MAX ? "..." : "", wants);
-	return -1;
-}
-
-/* A string as libconfig reads it back. */
-static void
-print_string(const char *s, FILE *out)
-{
-	fputc('"', out);
-	for (; *s != '\0'; s++) {
-		if (*s == '"' || *s == '\\')
-			fprintf(out, "\\%c", *s);
-		else if ((unsigned char)*s < ' ' || *s == 0x7f)
-			fprintf(out, "\\x%02x", (unsigned char)*s);
-		else
-			fputc(*s, out);
-	}
-	fputc('"', out);
-}
-
-static void
-print_addrs(const struct conf_addrs *list, FILE *out)
-{
-	fputc('(', out);
-	for (size_t i = 0; i < list->n; i++) {
-		fputs(i > 0 ? ", " : " ", out);
-		print_string(list->v[i].text, out);
-	}
-	fputs(" )", out);
-}
-
-void
-conf_key_print(const struct conf_key *k, const void *base, FILE *out)
-{
-	const char	*member = (const char *)base + k->offset;
-	const void	*value = member;
-	char		 text[32];
-
-	switch (k->type) {
-	case CONF_STRING:
-	case CONF_NAME:
-	case CONF_PATH:
-	case CONF_LOG_TO:
-		print_string(*(char *const *)value, out);
-		break;
-	case CONF_INT:
-		fprintf(out, "%" PRId64, *(const int64_t *)value);
-		break;
-	case CONF_TIME:
-	case CONF_SIZE:
-		quantity_text(k, *(const int64_t *)value, text, sizeof(text));
-		print_string(text, out);
-		break;
-	case CONF_ENUM:
-		print_string(k->choices[*(const int *)value], out);
-		break;
-	case CONF_LISTEN:
-	case CONF_SERVERS:
-		print_addrs(value, out);
-		break;
-	case CONF_GROUP:
-	case CONF_LIST:
-		break;
-	}
-}
-
-void
-conf_keys_preset(enum conf_section section, void *base)
-{
-	const struct conf_key	*k;
-	char			 why[512];
-
-	for (k = conf_keys; k->name != NULL; k++) {
-		if (k->section != section || k->preset == NULL ||
-		    k->type == CONF_LIST)
-			continue;
-		if (k->type == CONF_GROUP)
-			conf_keys_preset(k->inner, base);
-		else if (conf_key_set(k, base, k->preset, why, sizeof(why)) ==
-		    -1)
-			abort();	/* the table contradicts itself */
-	}
-}
-
-void
-conf_keys_release(enum conf_section section, void *base)
-{
-	const struct conf_key	*k;
-	struct conf_addrs	*list;
-	void			*member;
-
-	for (k = conf_keys; k->name != NULL; k++) {
-		if (k->section != section)
-			continue;
-		member = (char *)base + k->offset;
-		switch (k->type) {
-		case CONF_STRING:
-		case CONF_NAME:
-		case CONF_PATH:
-		case CONF_LOG_TO:
-			free(*(char **)member);
-			*(char **)member = NULL;
-			break;
-		case CONF_LISTEN:
-		case CONF_SERVERS:
-			list = member;
-			for (size_t i = 0; i < list->n; i++)
-				free(list->v[i].text);
-			free(list->v);
-			*list = (struct conf_addrs){ NULL, 0 };
-			break;
-		case CONF_GROUP:
-			conf_keys_release(k->inner, base);
-			break;
-		default:
-			break;
-		}
-	}
 }

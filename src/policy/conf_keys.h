@@ -10,19 +10,23 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 enum conf_type {
 	CONF_STRING,		/* char * */
 	CONF_PATH,		/* char *: absolute, or "" for none */
 	CONF_LOG_TO,		/* char *: a path, or one of three words */
 	CONF_NAME,		/* char *: letters, digits, "_", "-", "." */
+	CONF_BOOL,		/* bool */
 	CONF_INT,		/* int64_t */
 	CONF_TIME,		/* int64_t, milliseconds */
 	CONF_SIZE,		/* int64_t, bytes */
 	CONF_ENUM,		/* int, an index into choices */
+	CONF_RATE,		/* struct conf_rate */
+	CONF_NETS,		/* struct conf_nets: one or a list */
 	CONF_LISTEN,		/* struct conf_addrs: one or a list */
-	CONF_SERVERS,		/* struct conf_addrs: one or a list */
+	CONF_ADDRESS,		/* text and spec of a struct conf_server */
+	CONF_SERVERS,		/* struct conf_servers: one or a list, each
+				   an address or { } of section `inner' */
 	CONF_GROUP,		/* { } of the section `inner' */
 	CONF_LIST,		/* ( { }, ... ) of the section `inner' */
 };
@@ -32,8 +36,14 @@ enum conf_section {
 	CONF_LOG,
 	CONF_WORKERS,
 	CONF_TIMEOUTS,
+	CONF_CONTROL,
 	CONF_BACKEND,
+	CONF_SERVER,
+	CONF_QUEUE,
+	CONF_CHECK,
 	CONF_LISTENER,
+	CONF_PROXY,
+	CONF_KEEPALIVE,
 };
 
 struct conf_key {
@@ -41,10 +51,12 @@ struct conf_key {
 	const char		*name;
 	enum conf_type		 type;
 	size_t			 offset;	/* of the member it sets */
-	int64_t			 min, max;	/* INT, TIME and SIZE */
+	int64_t			 min, max;	/* INT, TIME and SIZE; STRING:
+						   characters, 0 for any */
 	const char		*preset;	/* default; NULL: required */
+	int64_t			 step;		/* TIME: a multiple of it */
 	const char *const	*choices;	/* ENUM; ends with NULL */
-	enum conf_section	 inner;		/* GROUP and LIST */
+	enum conf_section	 inner;		/* GROUP, LIST and SERVERS */
 	const char		*help;		/* half a sentence */
 };
 
@@ -53,26 +65,5 @@ extern const struct conf_key	 conf_keys[];	/* ends with a NULL name */
 /* The key of that name in the section, or NULL. */
 const struct conf_key	*conf_key_find(enum conf_section section,
 			    const char *name);
-
-/*
- * Set the member of `base' that the key stands for from text.  For LISTEN
- * and SERVERS the address is added to the list.  Returns 0, or -1 with what
- * would be right in why.
- */
-int	 conf_key_set(const struct conf_key *key, void *base, const char *text,
-	    char *why, size_t size);
-
-/* What values the key takes: "a time from 1ms to 1d". */
-void	 conf_key_wants(const struct conf_key *key, char *buf, size_t size);
-
-/* Write the member's value as the file has it: 16, "30s", ("a", "b"). */
-void	 conf_key_print(const struct conf_key *key, const void *base,
-	    FILE *out);
-
-/* Set every key of the section that has a default to it. */
-void	 conf_keys_preset(enum conf_section section, void *base);
-
-/* Free what the keys of the section own. */
-void	 conf_keys_release(enum conf_section section, void *base);
 
 #endif

@@ -14,6 +14,7 @@
 #include "policy/conf.h"
 #include "policy/conf_keys.h"
 #include "policy/conf_text.h"
+#include "policy/conf_value.h"
 
 /* What one run of reading needs at every step. */
 struct reading {
@@ -82,9 +83,13 @@ scalar(const struct conf_key *k, const config_setting_t *s, char *buf,
     size_t size)
 {
 	bool	 number = k->type == CONF_INT || k->type == CONF_TIME ||
-		    k->type == CONF_SIZE;
+		    k->type == CONF_SIZE || k->type == CONF_RATE;
 
 	switch (config_setting_type(s)) {
+	case CONFIG_TYPE_BOOL:
+		if (k->type != CONF_BOOL)
+			return NULL;
+		return config_setting_get_bool(s) ? "true" : "false";
 	case CONFIG_TYPE_INT:
 	case CONFIG_TYPE_INT64:
 		if (!number)
@@ -93,7 +98,7 @@ scalar(const struct conf_key *k, const config_setting_t *s, char *buf,
 		    (long long)config_setting_get_int64(s));
 		return buf;
 	case CONFIG_TYPE_STRING:
-		return k->type == CONF_INT ? NULL :
+		return k->type == CONF_INT || k->type == CONF_BOOL ? NULL :
 		    config_setting_get_string(s);
 	default:
 		return NULL;
@@ -113,24 +118,55 @@ read_scalar(const struct reading *rd, const config_setting_t *s,
 		complain_at(rd, s, why);
 }
 
-/* One address, or a list or array of them. */
+static void	 read_section(const struct reading *,
+		    const config_setting_t *, enum conf_section, void *);
+
+/* A server with more than its address. */
 static void
-read_addrs(const struct reading *rd, const config_setting_t *s,
+read_server(const struct reading *rd, const config_setting_t *s,
+    const struct conf_key *k, void *base)
+{
+	struct conf_servers	*list = (void *)((char *)base + k->offset);
+	struct conf_server	*server = conf_key_add_server(k, base);
+	char			 what[64];
+
+	if (server == NULL) {
+		snprintf(what, sizeof(what), "more than %d servers",
+		    CONF_ADDRS_MAX);
+		complain_at(rd, s, what);
+		return;
+	}
+	read_section(rd, s, k->inner, server);
+	/* Without an address, which was told, it is none. */
+	if (server->text == NULL)
+		list->n--;
+}
+
+static void
+read_element(const struct reading *rd, const config_setting_t *s,
+    const struct conf_key *k, void *base)
+{
+	if (k->type == CONF_SERVERS && config_setting_is_group(s))
+		read_server(rd, s, k, base);
+	else
+		read_scalar(rd, s, k, base);
+}
+
+/* One value, or a list or array of them. */
+static void
+read_elements(const struct reading *rd, const config_setting_t *s,
     const struct conf_key *k, void *base)
 {
 	if (!config_setting_is_aggregate(s) || config_setting_is_group(s)) {
-		read_scalar(rd, s, k, base);
+		read_element(rd, s, k, base);
 		return;
 	}
-	if (config_setting_length(s) == 0)
+	if (config_setting_length(s) == 0 && k->type != CONF_NETS)
 		complain_at(rd, s, "the list is empty");
 	for (int i = 0; i < config_setting_length(s); i++)
-		read_scalar(rd, config_setting_get_elem(s, (unsigned)i), k,
+		read_element(rd, config_setting_get_elem(s, (unsigned)i), k,
 		    base);
 }
-
-static void	 read_section(const struct reading *,
-		    const config_setting_t *, enum conf_section, void *);
 
 static void
 read_list(const struct reading *rd, const config_setting_t *list,
@@ -185,7 +221,8 @@ read_setting(const struct reading *rd, const config_setting_t *s,
 		break;
 	case CONF_LISTEN:
 	case CONF_SERVERS:
-		read_addrs(rd, s, k, base);
+	case CONF_NETS:
+		read_elements(rd, s, k, base);
 		break;
 	default:
 		read_scalar(rd, s, k, base);

@@ -2,7 +2,8 @@
  * book.h - the address book: what names stand for now.
  *
  * The keeper looks names up and writes; everyone else has it read-only.
- * The entries are those of the configuration's names, by conf_addr.book.
+ * There is an entry for each server, by conf_server.index; those whose
+ * address needs no look-up stay empty.
  */
 #ifndef PROCESS_BOOK_H
 #define PROCESS_BOOK_H

@@ -28,7 +28,7 @@
 #define RETRY_MAX_MS	60000
 
 struct name {
-	const struct conf_addr	*server;
+	const struct conf_server	*server;
 	struct net_addr		 addrs[BOOK_ADDRS_MAX];
 	size_t			 n;
 	int			 retry_ms;
@@ -45,26 +45,34 @@ struct keeper {
 bool
 keeper_needed(const struct conf *conf)
 {
-	return conf->nbook > 0;
+	for (size_t i = 0; i < conf->nbackends; i++)
+		for (size_t j = 0; j < conf->backends[i].servers.n; j++)
+			if (conf->backends[i].servers.v[j].spec.kind ==
+			    NET_NAME)
+				return true;
+	return false;
 }
 
 static void
 gather_names(struct keeper *k, const struct conf *conf)
 {
-	k->nnames = conf->nbook;
-	k->names = mem_calloc(k->nnames, sizeof(*k->names));
-	for (size_t i = 0; i < conf->nbackends; i++) {
-		const struct conf_addrs	*list = &conf->backends[i].servers;
+	struct name	*nm;
 
-		for (size_t j = 0; j < list->n; j++)
-			if (list->v[j].book != CONF_NO_BOOK)
-				k->names[list->v[j].book].server =
-				    &list->v[j];
+	k->names = mem_calloc(conf->nservers, sizeof(*k->names));
+	for (size_t i = 0; i < conf->nbackends; i++) {
+		const struct conf_servers	*list =
+		    &conf->backends[i].servers;
+
+		for (size_t j = 0; j < list->n; j++) {
+			if (list->v[j].spec.kind != NET_NAME)
+				continue;
+			nm = &k->names[k->nnames++];
+			nm->server = &list->v[j];
+			/* What a keeper before us found is in use. */
+			nm->n = book_read(&k->book[nm->server->index],
+			    nm->addrs, BOOK_ADDRS_MAX);
+		}
 	}
-	/* What a keeper before us found is in use. */
-	for (size_t i = 0; i < k->nnames; i++)
-		k->names[i].n = book_read(&k->book[i], k->names[i].addrs,
-		    BOOK_ADDRS_MAX);
 }
 
 static size_t
@@ -116,7 +124,7 @@ learn(struct keeper *k, struct name *nm, const struct net_addr *addrs, size_t n)
 	nm->failing = false;
 	memcpy(nm->addrs, addrs, n * sizeof(*addrs));
 	nm->n = n;
-	book_write(&k->book[nm->server->book], addrs, n);
+	book_write(&k->book[nm->server->index], addrs, n);
 	all[0] = '\0';
 	for (size_t i = 0; i < n && len < sizeof(all); i++)
 		len += (size_t)snprintf(all + len, sizeof(all) - len, " %s",
@@ -191,7 +199,7 @@ keeper_main(struct setup *s)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	/* One dead DNS server must not hold up all other names for long. */
 	(void)setenv("RES_OPTIONS", "timeout:1 attempts:2", 0);
-	k.book = book_map_writable(s->book_fd, s->conf->nbook);
+	k.book = book_map_writable(s->book_fd, s->conf->nservers);
 	if (k.book == NULL)
 		log_fatal(1, "address book: %s", strerror(errno));
 	gather_names(&k, s->conf);

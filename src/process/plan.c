@@ -26,7 +26,7 @@ dials_paths(const struct master *m, const char *pool)
 {
 	for (size_t i = 0; i < m->conf->nlisteners; i++) {
 		const struct conf_listener	*l = &m->conf->listeners[i];
-		const struct conf_addrs		*list =
+		const struct conf_servers	*list =
 		    &m->conf->backends[l->backend].servers;
 
 		if (strcmp(l->pool, pool) != 0)
@@ -119,9 +119,9 @@ static void
 make_book(struct master *m)
 {
 	m->sup.book_fd = m->sup.book_read_fd = -1;
-	if (m->conf->nbook == 0)
+	if (!keeper_needed(m->conf))
 		return;
-	m->sup.book_fd = proc_memfd("book", book_size(m->conf->nbook));
+	m->sup.book_fd = proc_memfd("book", book_size(m->conf->nservers));
 	if (m->sup.book_fd == -1)
 		log_fatal(EXIT_RUNTIME, "address book: %s", strerror(errno));
 	m->sup.book_read_fd = proc_memfd_readonly(m->sup.book_fd);

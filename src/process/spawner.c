@@ -397,7 +397,7 @@ prepare(struct setup *s)
 		log_fatal(1, "counts of the pool: %s", strerror(errno));
 	close(s->live_fd);
 	if (s->book_fd != -1) {
-		sp->book = book_map(s->book_fd, s->conf->nbook);
+		sp->book = book_map(s->book_fd, s->conf->nservers);
 		if (sp->book == NULL)
 			log_fatal(1, "address book: %s", strerror(errno));
 		close(s->book_fd);

@@ -96,15 +96,15 @@ static size_t
 candidates(const struct worker *w, const struct conf_listener *l,
     struct net_addr *out, size_t max)
 {
-	const struct conf_addrs	*list =
+	const struct conf_servers	*list =
 	    &w->conf->backends[l->backend].servers;
 	size_t			 n = 0;
 
 	for (size_t i = 0; i < list->n && n < max; i++) {
-		if (list->v[i].book == CONF_NO_BOOK)
+		if (list->v[i].spec.kind != NET_NAME)
 			out[n++] = list->v[i].spec.addr;
 		else if (w->start->book != NULL)
-			n += book_read(&w->start->book[list->v[i].book],
+			n += book_read(&w->start->book[list->v[i].index],
 			    out + n, max - n);
 	}
 	return n;

@@ -18,7 +18,7 @@ static void
 set_up(void)
 {
 	conf = conf_new();
-	report = (struct conf_report){ NULL, 0 };
+	report = (struct conf_report){ .errors = NULL };
 }
 
 static void
@@ -79,7 +79,7 @@ expect_stable(void)
 	ck_assert_str_eq(one, two);
 	ck_assert_uint_eq(again->nbackends, conf->nbackends);
 	ck_assert_uint_eq(again->nlisteners, conf->nlisteners);
-	ck_assert_uint_eq(again->nbook, conf->nbook);
+	ck_assert_uint_eq(again->nservers, conf->nservers);
 	for (size_t i = 0; i < conf->nlisteners; i++)
 		ck_assert_uint_eq(again->listeners[i].backend,
 		    conf->listeners[i].backend);
@@ -90,6 +90,30 @@ expect_stable(void)
 
 #define A	"listeners = ( { name = \"a\"; listen = \":1\"; " \
 		"forward = \"h:1\"; } );"
+
+/* Every key that the other does not set. */
+#define ALL	\
+	"control = { path = \"/run/c\"; group = \"adm\"; };\n" \
+	"backends = ( { name = \"b\"; balance = \"leastconn\"; retries = 0;\n" \
+	"  servers = ( \"h:1\", { address = \"10.0.0.1:2\"; weight = 256;\n" \
+	"    backup = true; max_sessions = 7; send_proxy = 2; },\n" \
+	"    { address = \"unix:/x\"; weight = 0; } );\n" \
+	"  queue = { size = 65535; timeout = \"90s\"; };\n" \
+	"  bind = \"10.0.0.9\"; check = { type = \"expect\"; rise = 1;\n" \
+	"    fall = 100; interval = \"100ms\"; timeout = \"10ms\";\n" \
+	"    send = \"a\\r\\n\"; expect = \"\\x01\\\"\"; }; },\n" \
+	"  { name = \"c\"; servers = { address = \"[::1]:1\"; };\n" \
+	"  bind = \"::2\"; check = { type = \"mysql\"; }; } );\n" \
+	"listeners = ( { name = \"a\"; listen = \":1\"; pool = \"p\";\n" \
+	"  forward = \"backend:b\"; allow = \"10.0.0.0/8\";\n" \
+	"  deny = [ \"10.1.0.0/16\", \"unix\", \"2001:db8::/32\" ];\n" \
+	"  max_sessions = 1; max_sessions_per_source = 1000000;\n" \
+	"  rate_per_source = \"10/60s\"; penalty = \"1d\"; handshakes = 3;\n" \
+	"  proxy_protocol = { accept = true; from = \"127.0.0.1/32\"; };\n" \
+	"  backlog = 1; keepalive = { idle = 30; interval = \"9h\";\n" \
+	"    count = 127; }; user_timeout = \"24d\"; nodelay = false;\n" \
+	"  v6only = false; device = \"eth0\"; transparent = true;\n" \
+	"  fast_open = 65535; defer_accept = \"1h\"; } );"
 
 static const char *const	 good[] = {
 	A,
@@ -105,6 +129,7 @@ static const char *const	 good[] = {
 	"  protocol = \"tcp\"; forward = \"backend:c\"; buffer = 4096; },\n"
 	"  { name = \"y\"; listen = (\"unix:/x\", \"unix:@x\");\n"
 	"  forward = \"backend:b\"; buffer = \"1m\"; } );",
+	ALL,
 	/* The other ways to write a setting. */
 	"user : \"nobody\"\n# comment\n// another\n/* and one more */\n" A,
 	"workers : { spare : 0x10, max : 20L };" A,
@@ -159,13 +184,73 @@ START_TEST(a_good_file_is_understood)
 	ck_assert_int_eq(l->buffer, 4096);
 	ck_assert_uint_eq(conf->listeners[1].backend, 0);
 	ck_assert_int_eq(conf->listeners[1].buffer, 1048576);
-	/* Names get their places in the address book; addresses none. */
-	ck_assert_uint_eq(conf->nbook, 2);
-	ck_assert_uint_eq(conf->backends[0].servers.v[0].book, 0);
-	for (size_t i = 1; i < 4; i++)
-		ck_assert_uint_eq(conf->backends[0].servers.v[i].book,
-		    CONF_NO_BOOK);
-	ck_assert_uint_eq(conf->backends[1].servers.v[0].book, 1);
+	/* Servers are counted over all backends. */
+	ck_assert_uint_eq(conf->nservers, 5);
+	for (size_t i = 0; i < 4; i++)
+		ck_assert_uint_eq(conf->backends[0].servers.v[i].index, i);
+	ck_assert_uint_eq(conf->backends[1].servers.v[0].index, 4);
+}
+END_TEST
+
+START_TEST(every_other_key_is_understood)
+{
+	struct conf_backend	*b;
+	struct conf_listener	*l;
+
+	expect_good(take(ALL));
+	ck_assert_uint_eq(report.nwarnings, 0);
+	ck_assert_str_eq(conf->control.path, "/run/c");
+	ck_assert_str_eq(conf->control.group, "adm");
+	b = &conf->backends[0];
+	ck_assert_int_eq(b->balance, BALANCE_LEASTCONN);
+	ck_assert(b->placed);
+	ck_assert_int_eq(b->retries, 0);
+	ck_assert_uint_eq(b->servers.n, 3);
+	ck_assert_str_eq(b->servers.v[0].text, "h:1");
+	ck_assert_int_eq(b->servers.v[0].weight, 1);
+	ck_assert_str_eq(b->servers.v[1].text, "10.0.0.1:2");
+	ck_assert_int_eq(b->servers.v[1].weight, 256);
+	ck_assert(b->servers.v[1].backup);
+	ck_assert_int_eq(b->servers.v[1].max_sessions, 7);
+	ck_assert_int_eq(b->servers.v[1].send_proxy, 2);
+	ck_assert_int_eq(b->servers.v[1].spec.port, 2);
+	ck_assert_int_eq(b->servers.v[2].weight, 0);
+	ck_assert_int_eq(b->queue.size, 65535);
+	ck_assert_int_eq(b->queue.timeout, 90000);
+	ck_assert_int_eq(b->source.u.in.sin_family, AF_INET);
+	ck_assert_int_eq(b->check.type, CONF_CHECK_EXPECT);
+	ck_assert_int_eq(b->check.interval, 100);
+	ck_assert_int_eq(b->check.timeout, 10);
+	ck_assert_int_eq(b->check.rise, 1);
+	ck_assert_int_eq(b->check.fall, 100);
+	ck_assert_str_eq(b->check.send, "a\r\n");
+	ck_assert_str_eq(b->check.expect, "\x01\"");
+	ck_assert(!conf->backends[1].placed);
+	ck_assert_int_eq(conf->backends[1].source.u.in6.sin6_family, AF_INET6);
+	l = &conf->listeners[0];
+	ck_assert_str_eq(l->pool, "p");
+	ck_assert_uint_eq(l->allow.n, 1);
+	ck_assert_uint_eq(l->deny.n, 3);
+	ck_assert_int_eq(l->max_sessions, 1);
+	ck_assert_int_eq(l->max_sessions_per_source, 1000000);
+	ck_assert_int_eq(l->rate_per_source.count, 10);
+	ck_assert_int_eq(l->rate_per_source.ms, 60000);
+	ck_assert_int_eq(l->penalty, 86400000);
+	ck_assert_int_eq(l->handshakes, 3);
+	ck_assert(l->proxy_protocol.accept);
+	ck_assert_uint_eq(l->proxy_protocol.from.n, 1);
+	ck_assert_int_eq(l->backlog, 1);
+	ck_assert_int_eq(l->keepalive.idle, 30000);
+	ck_assert_int_eq(l->keepalive.interval, 32400000);
+	ck_assert_int_eq(l->keepalive.count, 127);
+	ck_assert_int_eq(l->user_timeout, 2073600000);
+	ck_assert(!l->nodelay);
+	ck_assert(!l->v6only);
+	ck_assert_str_eq(l->device, "eth0");
+	ck_assert(l->transparent);
+	ck_assert_int_eq(l->fast_open, 65535);
+	ck_assert_int_eq(l->defer_accept, 3600000);
+	ck_assert(l->admitted);
 }
 END_TEST
 
@@ -190,7 +275,7 @@ END_TEST
 
 #define TIME_TAIL	" (units ms, s, m, h, d; a bare number is seconds)"
 #define TOP_KEYS	"no such key; there are user pid_file log workers " \
-			"timeouts backends listeners"
+			"timeouts control backends listeners"
 #define ADDRS		"want an address in quotes, or a list of them: " \
 			"(\"...\", \"...\")"
 #define GROUPS		"want a list of groups: ( { ... }, ... )"
@@ -214,10 +299,14 @@ static const struct {
 	{ "timeouts = { tls = 1; };" A, { "f:1: timeouts.tls: no such key; "
 	    "there are connect handshake idle half_closed session drain" } },
 	{ "backends = ( { name = \"b\"; servers = \"h:1\"; port = 1; } );" A,
-	    { "f:1: backends[0].port: no such key; there are name servers" } },
+	    { "f:1: backends[0].port: no such key; there are name servers "
+	    "balance retries queue bind check" } },
 	{ "listeners = ( { name = \"a\"; listen = \":1\"; forward = \"h:1\";\n"
 	    "port = 1; } );", { "f:2: listeners[0].port: no such key; "
-	    "there are name listen protocol forward buffer" } },
+	    "there are name listen protocol forward pool buffer allow deny "
+	    "max_sessions max_sessions_per_source rate_per_source penalty "
+	    "handshakes proxy_protocol backlog keepalive user_timeout nodelay "
+	    "v6only device transparent fast_open defer_accept" } },
 	/* Of the wrong type. */
 	{ "user = 1;" A, { "f:1: user: want a string in quotes" } },
 	{ "user = { };" A, { "f:1: user: want a string in quotes" } },
@@ -317,7 +406,7 @@ static const struct {
 	    "unix:/path" } },
 	{ "listeners = (\n{ name = \"a\"; listen = \":1\"; forward = \"h:1\"; "
 	    "},\n{ name = \"a\"; listen = \":2\"; forward = \"h:1\"; } );",
-	    { "f:3: name: \"a\" is the name of an earlier listener" } },
+	    { "f:3: name: \"a\" is the name of an earlier listener, f:2" } },
 	{ "listeners = (\n{ name = \"a\"; listen = \":1\"; forward = \"h:1\"; "
 	    "},\n{ name = \"b\"; listen = \":1\"; forward = \"h:1\"; } );",
 	    { "f:3: listen: \":1\" is taken by f:2" } },
@@ -326,7 +415,7 @@ static const struct {
 	    { "f:1: listen: \":1\" is taken by f:1" } },
 	{ "backends = (\n{ name = \"b\"; servers = \"h:1\"; },\n"
 	    "{ name = \"b\"; servers = \"h:2\"; } );" A,
-	    { "f:3: name: \"b\" is the name of an earlier backend" } },
+	    { "f:3: name: \"b\" is the name of an earlier backend, f:2" } },
 	{ "log = { to = \"file\"; };" A, { "f:1: log.to: \"file\": want \"stdout\", "
 	    "\"stderr\", \"syslog\" or the absolute path of a file" } },
 	{ "log = { to = \"\"; };" A, { "f:1: log.to: \"\": want \"stdout\", "
@@ -475,7 +564,7 @@ START_TEST(there_is_a_limit_to_addresses)
 	else {
 		static const char *const	 want[] = {
 			"f:66: backends[0].servers[64]: more than 64 "
-			"addresses",
+			"servers",
 		};
 
 		ck_assert_int_eq(take(text), -1);
@@ -704,6 +793,7 @@ main(void)
 	    a_good_file_is_taken_and_prints_the_same_when_read_back, 0,
 	    (int)nitems(good));
 	tcase_add_test(tc, a_good_file_is_understood);
+	tcase_add_test(tc, every_other_key_is_understood);
 	tcase_add_test(tc, what_is_not_set_has_its_default);
 	tcase_add_test(tc, there_are_never_more_spare_workers_than_workers);
 	tcase_add_loop_test(tc,

@@ -6,12 +6,14 @@
 #include "base/mem.h"
 #include "policy/conf.h"
 #include "policy/conf_keys.h"
+#include "policy/conf_value.h"
 #include "unit.h"
 
 /* Room for any of the structures that keys set members of. */
 static union {
 	struct conf		 conf;
 	struct conf_backend	 backend;
+	struct conf_server	 server;
 	struct conf_listener	 listener;
 } base;
 static char	 why[512];
@@ -124,7 +126,7 @@ START_TEST(every_default_is_taken_printed_and_read_back)
 		char	*first, *text;
 
 		if (k->preset == NULL || k->type == CONF_GROUP ||
-		    k->type == CONF_LIST)
+		    k->type == CONF_LIST || k->type == CONF_NETS)
 			continue;
 		set_up();
 		ck_assert_msg(set(k, k->preset) == 0, "%s: %s", k->name, why);
@@ -192,6 +194,19 @@ START_TEST(what_a_key_is_said_to_want_it_takes)
 }
 END_TEST
 
+START_TEST(a_switch_is_true_or_false)
+{
+	const struct conf_key	*k = key(CONF_LISTENER, "nodelay");
+
+	ck_assert_int_eq(set(k, "true"), 0);
+	ck_assert(base.listener.nodelay);
+	expect_printed(k, "true");
+	ck_assert_int_eq(set(k, "false"), 0);
+	ck_assert(!base.listener.nodelay);
+	expect_printed(k, "false");
+}
+END_TEST
+
 #define IDLE	CONF_TIMEOUTS, "idle"
 #define BUFFER	CONF_LISTENER, "buffer"
 #define MAX	CONF_WORKERS, "max"
@@ -249,6 +264,47 @@ END_TEST
 #define WANT_NAME	"want 1 to 32 letters, digits, \"_\", \"-\" or \".\""
 #define X32		"abcdefghijklmnopqrstuvwxyz012345"
 
+#define RATE		CONF_LISTENER, "rate_per_source"
+#define WANT_RATE	"want a rate like \"10/s\", \"100/m\" or " \
+			"\"20/10s\", or \"0\" for no limit"
+#define DEFER		CONF_LISTENER, "defer_accept"
+#define WANT_DEFER	"want a time from \"0\" to \"1h\" in whole seconds " \
+			"(units ms, s, m, h, d; a bare number is seconds)"
+#define WANT_BOOL	"want true or false, without quotes"
+
+static const struct {
+	const char	*text;
+	int64_t		 count, ms;
+	const char	*printed;
+} rates[] = {
+	{ "0",		0,	0,		"\"0\"" },
+	{ "10/s",	10,	1000,		"\"10/s\"" },
+	{ "10/1s",	10,	1000,		"\"10/s\"" },
+	{ "10/1",	10,	1000,		"\"10/s\"" },
+	{ "10/1000ms",	10,	1000,		"\"10/s\"" },
+	{ "100/m",	100,	60000,		"\"100/m\"" },
+	{ "100/60s",	100,	60000,		"\"100/m\"" },
+	{ "20/10s",	20,	10000,		"\"20/10s\"" },
+	{ "20/10m",	20,	600000,		"\"20/10m\"" },
+	{ "1/ms",	1,	1,		"\"1/ms\"" },
+	{ "1/12ms",	1,	12,		"\"1/12ms\"" },
+	{ "5/h",	5,	3600000,	"\"5/h\"" },
+	{ "1000000/d",	1000000, 86400000,	"\"1000000/d\"" },
+	{ "007/007",	7,	7000,		"\"7/7s\"" },
+};
+
+START_TEST(a_rate_is_understood_and_printed_short)
+{
+	const struct conf_key	*k = key(RATE);
+
+	ck_assert_msg(set(k, rates[_i].text) == 0, "%s", why);
+	ck_assert_int_eq(base.listener.rate_per_source.count,
+	    rates[_i].count);
+	ck_assert_int_eq(base.listener.rate_per_source.ms, rates[_i].ms);
+	expect_printed(k, rates[_i].printed);
+}
+END_TEST
+
 static const struct {
 	enum conf_section	 section;
 	const char		*name;
@@ -297,6 +353,33 @@ static const struct {
 	{ CONF_LOG, "to",	"",	WANT_LOG_TO },
 	{ CONF_LOG, "to",	"file",	WANT_LOG_TO },
 	{ CONF_LOG, "to",	"STDOUT", WANT_LOG_TO },
+	{ CONF_LISTENER, "nodelay", "yes", WANT_BOOL },
+	{ CONF_LISTENER, "nodelay", "True", WANT_BOOL },
+	{ CONF_LISTENER, "nodelay", "1", WANT_BOOL },
+	{ CONF_LISTENER, "nodelay", "", WANT_BOOL },
+	{ CONF_LISTENER, "device", "abcdefghijklmnop",
+	    "want a string of at most 15 characters in quotes" },
+	{ CONF_LISTENER, "pool", "a b", WANT_NAME },
+	{ RATE,		"",		WANT_RATE },
+	{ RATE,		"5",		WANT_RATE },
+	{ RATE,		"5/",		WANT_RATE },
+	{ RATE,		"/s",		WANT_RATE },
+	{ RATE,		"0/s",		WANT_RATE },
+	{ RATE,		"-1/s",		WANT_RATE },
+	{ RATE,		"5/0s",		WANT_RATE },
+	{ RATE,		"5/w",		WANT_RATE },
+	{ RATE,		"5/s/s",	WANT_RATE },
+	{ RATE,		"5 /s",		WANT_RATE },
+	{ RATE,		"5/ s",		WANT_RATE },
+	{ RATE,		"5/-1s",	WANT_RATE },
+	{ RATE,		"5/2d",		WANT_RATE },
+	{ RATE,		"1000001/s",	WANT_RATE },
+	{ RATE,		"99999999999999999999/s", WANT_RATE },
+	{ RATE,		"1/00000000000000000000000000000001s", WANT_RATE },
+	{ RATE,		"00000000000000000000000000000001/s", WANT_RATE },
+	{ DEFER,	"1500ms",	WANT_DEFER },
+	{ DEFER,	"1ms",		WANT_DEFER },
+	{ DEFER,	"2h",		WANT_DEFER },
 	{ CONF_TOP, "pid_file",	"x.pid", "want an absolute path, or \"\"" },
 	{ CONF_BACKEND, "name",	"",	WANT_NAME },
 	{ CONF_BACKEND, "name",	"a b",	WANT_NAME },
@@ -383,6 +466,7 @@ END_TEST
 
 #define LISTEN	CONF_LISTENER, "listen"
 #define SERVERS	CONF_BACKEND, "servers"
+#define ADDRESS	CONF_SERVER, "address"
 #define NO_NAME	"listen takes an address and no name, because root looks " \
 		"up nothing in the DNS"
 
@@ -411,13 +495,13 @@ static const struct {
 	    "the port must be a number from 1 to 65535" },
 	{ LISTEN,	"127.0.0.1",
 	    "want host:port, :port, [v6]:port or unix:/path" },
-	{ SERVERS,	"127.0.0.1:80",		NULL },
-	{ SERVERS,	"example.org:80",	NULL },
-	{ SERVERS,	"localhost:80",		NULL },
-	{ SERVERS,	"unix:/run/x",		NULL },
-	{ SERVERS,	":80",	"a server needs a host before the port" },
-	{ SERVERS,	"*:80",	"a server needs a host before the port" },
-	{ SERVERS,	"",
+	{ ADDRESS,	"127.0.0.1:80",		NULL },
+	{ ADDRESS,	"example.org:80",	NULL },
+	{ ADDRESS,	"localhost:80",		NULL },
+	{ ADDRESS,	"unix:/run/x",		NULL },
+	{ ADDRESS,	":80",	"a server needs a host before the port" },
+	{ ADDRESS,	"*:80",	"a server needs a host before the port" },
+	{ ADDRESS,	"",
 	    "want host:port, :port, [v6]:port or unix:/path" },
 };
 
@@ -425,20 +509,23 @@ START_TEST(an_address_is_taken_where_it_makes_sense)
 {
 	const struct conf_key	*k = key(addresses[_i].section,
 				    addresses[_i].name);
-	struct conf_addrs	*list = (void *)((char *)&base + k->offset);
 	const char		*text = addresses[_i].text;
+	const bool		 listen = k->type == CONF_LISTEN;
 	char			 want[512];
 
 	if (addresses[_i].fault == NULL) {
 		ck_assert_msg(set(k, text) == 0, "%s", why);
-		ck_assert_uint_eq(list->n, 1);
-		ck_assert_str_eq(list->v[0].text, text);
-		ck_assert_uint_eq(list->v[0].book, CONF_NO_BOOK);
-		snprintf(want, sizeof(want), "( \"%s\" )", text);
+		if (listen)
+			ck_assert_uint_eq(base.listener.listen.n, 1);
+		ck_assert_str_eq(listen ? base.listener.listen.v[0].text :
+		    base.server.text, text);
+		snprintf(want, sizeof(want), listen ? "( \"%s\" )" :
+		    "\"%s\"", text);
 		expect_printed(k, want);
 	} else {
 		ck_assert_int_eq(set(k, text), -1);
-		ck_assert_uint_eq(list->n, 0);
+		ck_assert(!listen || base.listener.listen.n == 0);
+		ck_assert(listen || base.server.text == NULL);
 		snprintf(want, sizeof(want), "\"%s\": %s", text,
 		    addresses[_i].fault);
 		ck_assert_str_eq(why, want);
@@ -477,7 +564,7 @@ START_TEST(addresses_are_added_up_to_a_limit)
 	ck_assert_uint_eq(base.backend.servers.n, CONF_ADDRS_MAX);
 	ck_assert_uint_eq(base.backend.servers.v[1].spec.port, 2);
 	ck_assert_int_eq(set(k, "10.0.0.1:9999"), -1);
-	ck_assert_str_eq(why, "more than 64 addresses");
+	ck_assert_str_eq(why, "more than 64 servers");
 	ck_assert_uint_eq(base.backend.servers.n, CONF_ADDRS_MAX);
 	release(k);
 	ck_assert_uint_eq(base.backend.servers.n, 0);
@@ -531,9 +618,12 @@ main(void)
 	tcase_add_test(tc,
 	    a_number_in_its_range_is_taken_and_one_outside_is_not);
 	tcase_add_test(tc, what_a_key_is_said_to_want_it_takes);
+	tcase_add_test(tc, a_switch_is_true_or_false);
 	tcase_add_loop_test(tc,
 	    a_unit_is_understood_and_the_largest_is_printed, 0,
 	    (int)nitems(good));
+	tcase_add_loop_test(tc, a_rate_is_understood_and_printed_short, 0,
+	    (int)nitems(rates));
 	tcase_add_loop_test(tc,
 	    a_value_that_is_wrong_is_refused_with_what_would_be_right, 0,
 	    (int)nitems(bad));

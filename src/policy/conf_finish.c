@@ -1,0 +1,163 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "policy/conf.h"
+#include "policy/conf_check.h"
+#include "policy/conf_keys.h"
+#include "policy/conf_value.h"
+
+static const struct conf_listener *
+earlier_listener(const struct conf *conf, const struct conf_listener *l)
+{
+	for (const struct conf_listener *o = conf->listeners; o < l; o++)
+		if (o->name != NULL && strcmp(o->name, l->name) == 0)
+			return o;
+	return NULL;
+}
+
+static struct conf_backend *
+find_backend(const struct conf *conf, const char *name, size_t before)
+{
+	for (size_t i = 0; i < before; i++)
+		if (conf->backends[i].name != NULL &&
+		    !conf->backends[i].implicit &&
+		    strcmp(conf->backends[i].name, name) == 0)
+			return &conf->backends[i];
+	return NULL;
+}
+
+static void
+resolve_forward(struct conf *conf, size_t i, struct conf_report *report)
+{
+	const char		*text = conf->listeners[i].forward;
+	const char		*where = conf->listeners[i].where;
+	const struct conf_key	*servers;
+	struct conf_backend	*b;
+	char			 why[512];
+
+	if (strncmp(text, "backend:", 8) == 0) {
+		b = find_backend(conf, text + 8, conf->nbackends);
+		if (b == NULL)
+			conf_complain(report, "%s: forward: \"%s\": there "
+			    "is no backend of that name", where, text);
+		else
+			conf->listeners[i].backend =
+			    (size_t)(b - conf->backends);
+		return;
+	}
+	b = conf_add_backend(conf, where);
+	b->implicit = true;
+	b->name = mem_strdup(text);
+	conf->listeners[i].backend = conf->nbackends - 1;
+	servers = conf_key_find(CONF_BACKEND, "servers");
+	if (conf_key_set(servers, b, text, why, sizeof(why)) == -1)
+		conf_complain(report, "%s: forward: %s", where, why);
+}
+
+/* The listener before `l', or `l' itself before address i, that has `text'. */
+static const struct conf_listener *
+taken_by(const struct conf *conf, const struct conf_listener *l, size_t i,
+    const char *text)
+{
+	for (const struct conf_listener *o = conf->listeners; o <= l; o++)
+		for (size_t j = 0; j < (o == l ? i : o->listen.n); j++)
+			if (strcmp(o->listen.v[j].text, text) == 0)
+				return o;
+	return NULL;
+}
+
+/* ":80" and "0.0.0.0:80" clash in the kernel; equal text clashes here. */
+static void
+check_listen(const struct conf *conf, const struct conf_listener *l,
+    struct conf_report *report)
+{
+	const struct conf_listener	*o;
+
+	for (size_t i = 0; i < l->listen.n; i++) {
+		o = taken_by(conf, l, i, l->listen.v[i].text);
+		if (o != NULL)
+			conf_complain(report, "%s: listen: \"%s\" is taken "
+			    "by %s", l->where, l->listen.v[i].text, o->where);
+	}
+}
+
+/* Without a pool a listener has the one of its protocol. */
+static void
+resolve_pool(const struct conf *conf, struct conf_listener *l,
+    struct conf_report *report)
+{
+	const struct conf_key	*k = conf_key_find(CONF_LISTENER, "protocol");
+
+	if (l->pool[0] == '\0') {
+		free(l->pool);
+		l->pool = mem_strdup(k->choices[l->protocol]);
+	}
+	for (const struct conf_listener *o = conf->listeners; o < l; o++)
+		if (o->protocol != l->protocol &&
+		    strcmp(o->pool, l->pool) == 0) {
+			conf_complain(report, "%s: pool: \"%s\" has listeners "
+			    "of another protocol, as %s", l->where, l->pool,
+			    o->where);
+			break;
+		}
+}
+
+static void
+finish_listener(struct conf *conf, size_t i, struct conf_report *report)
+{
+	struct conf_listener		*l = &conf->listeners[i];
+	const struct conf_listener	*o;
+
+	o = l->name != NULL ? earlier_listener(conf, l) : NULL;
+	if (o != NULL)
+		conf_complain(report, "%s: name: \"%s\" is the name of an "
+		    "earlier listener, %s", l->where, l->name, o->where);
+	check_listen(conf, l, report);
+	resolve_pool(conf, l, report);
+	if (l->forward != NULL)
+		resolve_forward(conf, i, report);
+	conf_check_listener(l, report);
+	l->admitted = l->max_sessions > 0 || l->max_sessions_per_source > 0 ||
+	    l->rate_per_source.count > 0 || l->handshakes > 0;
+}
+
+static void
+finish_backend(struct conf *conf, size_t i, struct conf_report *report)
+{
+	struct conf_backend		*b = &conf->backends[i];
+	const struct conf_backend	*o;
+
+	o = !b->implicit && b->name != NULL ?
+	    find_backend(conf, b->name, i) : NULL;
+	if (o != NULL)
+		conf_complain(report, "%s: name: \"%s\" is the name of an "
+		    "earlier backend, %s", b->where, b->name, o->where);
+	b->placed = b->balance == BALANCE_LEASTCONN;
+	for (size_t j = 0; j < b->servers.n; j++) {
+		b->placed |= b->servers.v[j].max_sessions > 0;
+		b->servers.v[j].index = conf->nservers++;
+		if (conf->nservers == CONF_SERVERS_MAX + 1)
+			conf_complain(report, "%s: servers: more than %d in "
+			    "all backends", b->where, CONF_SERVERS_MAX);
+	}
+	conf_check_backend(b, report);
+}
+
+int
+conf_finish(struct conf *conf, struct conf_report *report)
+{
+	if (conf->workers.spare > conf->workers.max)
+		conf->workers.spare = conf->workers.max;
+	if (conf->nlisteners == 0 && report->nerrors == 0)
+		conf_complain(report, "listeners: there is none, so nothing "
+		    "to do");
+	/* Listeners first: what they forward to may be a backend more. */
+	for (size_t i = 0; i < conf->nlisteners; i++)
+		finish_listener(conf, i, report);
+	conf->nservers = 0;
+	for (size_t i = 0; i < conf->nbackends; i++)
+		finish_backend(conf, i, report);
+	conf_check_timeouts(conf, report);
+	return report->nerrors == 0 ? 0 : -1;
+}
