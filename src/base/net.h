@@ -66,27 +66,65 @@ void	 net_set_port(struct net_addr *a, uint16_t port);
  */
 char	*net_text(const struct net_addr *a, char *buf, size_t size);
 
+/* What a TCP connection is given; keepalive itself is always on. */
+struct net_tcp {
+	bool	 nodelay;
+	int	 keepalive_idle;	/* seconds; here and below, 0 leaves */
+	int	 keepalive_interval;	/* seconds	    the system's own */
+	int	 keepalive_count;
+	int	 user_timeout;		/* ms */
+};
+
+/* What a listening socket is given; local sockets take the backlog alone. */
+struct net_listen {
+	struct net_tcp	 tcp;		/* accepted sockets inherit it */
+	int		 backlog;	/* the kernel may hold it lower */
+	bool		 v6only;	/* of an explicit IPv6 address */
+	bool		 transparent;	/* takes CAP_NET_ADMIN or _NET_RAW */
+	const char	*device;	/* an interface; NULL or "": any */
+	int		 fast_open;	/* its queue; 0: off */
+	int		 defer_accept;	/* seconds; 0: off */
+};
+
 /*
- * A listening socket, non-blocking, close-on-exec; accepted sockets inherit
- * TCP_NODELAY and SO_KEEPALIVE from it.  For NET_ANY the socket serves IPv6
- * and IPv4, or IPv4 alone where the kernel has no IPv6; an explicit IPv6
- * address serves IPv6 only.  A socket that nobody listens on any more is
- * replaced; anything else that stands at the path is left alone.
+ * A listening socket, non-blocking, close-on-exec.  For NET_ANY it serves
+ * IPv6 and IPv4, or IPv4 alone where the kernel has no IPv6.  A local socket
+ * that nobody listens on any more is replaced; anything else that stands at
+ * the path is left alone.
  * Returns the descriptor, or -1 with errno and the failed step in *why.
  */
-int	 net_listen(const struct net_spec *spec, int backlog,
+int	 net_listen(const struct net_spec *spec, const struct net_listen *l,
 	    const char **why);
+
+/*
+ * Give the options to a socket that listens at `spec' already, as after a
+ * reload or when it was inherited; what changes is seen by connections that
+ * come from then on.  It is made non-blocking and close-on-exec too.
+ * Returns 0, or -1 with errno and the failed step in *why: EINVAL for v6only,
+ * which no bound socket can change.  What came before that step is in effect.
+ */
+int	 net_listen_again(int fd, const struct net_spec *spec,
+	    const struct net_listen *l, const char **why);
+
+/*
+ * Does this socket, which may be anything, listen where `spec' says?  For
+ * NET_ANY it must serve both families, or IPv4 of all addresses.
+ */
+bool	 net_listens_at(int fd, const struct net_spec *spec);
 
 /* The address a socket is bound to; 0, or -1 with errno. */
 int	 net_local(int fd, struct net_addr *a);
 
 /*
- * Start a connection, non-blocking, close-on-exec, TCP_NODELAY and
- * SO_KEEPALIVE set.  Returns the descriptor with *pending telling whether
- * the outcome is still to come (POLLOUT, then net_dial_result()); or -1 with
- * errno, EAGAIN when the queue of a local socket is full for now.
+ * Start a connection, non-blocking, close-on-exec, from `source' unless that
+ * is NULL or has len 0.  Local sockets have neither source nor `tcp'.
+ * Returns the descriptor with *pending telling whether the outcome is still
+ * to come (POLLOUT, then net_dial_result()); or -1 with errno: EAGAIN when
+ * the queue of a local socket is full for now, EAFNOSUPPORT when the source
+ * is of another family.
  */
-int	 net_dial(const struct net_addr *a, bool *pending);
+int	 net_dial(const struct net_addr *a, const struct net_addr *source,
+	    const struct net_tcp *tcp, bool *pending);
 
 /* The outcome of a dial that was pending: 0 or an errno. */
 int	 net_dial_result(int fd);

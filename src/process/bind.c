@@ -33,11 +33,14 @@ static int
 bind_one(struct bound *b, const struct conf_listener *l,
     const struct conf_addr *a)
 {
-	struct stat	 st;
-	const char	*why;
+	static const struct net_listen	 options = {
+		.tcp.nodelay = true, .backlog = BACKLOG, .v6only = true,
+	};
+	struct stat			 st;
+	const char			*why;
 
 	b->path = NULL;
-	b->fd = net_listen(&a->spec, BACKLOG, &why);
+	b->fd = net_listen(&a->spec, &options, &why);
 	if (b->fd == -1)
 		return complain(l, a->text, why);
 	if (a->spec.kind == NET_ADDR && net_is_path(&a->spec.addr) &&

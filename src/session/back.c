@@ -55,11 +55,12 @@ wait_for(int fd, int front, int64_t deadline, enum end *end)
 static enum outcome
 dial_one(struct back *b, int front, int64_t deadline, enum end *end)
 {
-	enum outcome	 rc;
-	bool		 pending;
-	int		 error;
+	static const struct net_tcp	 tcp = { .nodelay = true };
+	enum outcome			 rc;
+	bool				 pending;
+	int				 error;
 
-	while ((b->fd = net_dial(&b->server, &pending)) == -1) {
+	while ((b->fd = net_dial(&b->server, NULL, &tcp, &pending)) == -1) {
 		if (errno != EAGAIN || b->server.u.sa.sa_family != AF_UNIX)
 			return FAILED;
 		if (io_left_ms(deadline) == 0) {

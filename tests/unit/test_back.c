@@ -21,6 +21,8 @@ static struct back	 b;
 static enum end		 end;
 static int64_t		 begun;
 
+static const struct net_tcp	 tcp;
+
 static void
 open_front(void)
 {
@@ -96,7 +98,7 @@ dig(struct hole *h)
 	h->listener = unit_tcp_listen(0, &port);
 	h->addr = at(port);
 	for (h->n = 0; h->n < 16;) {
-		fd = net_dial(&h->addr, &pending);
+		fd = net_dial(&h->addr, NULL, &tcp, &pending);
 		ck_assert_int_ne(fd, -1);
 		h->fillers[h->n++] = fd;
 		if (pending && unit_wait(fd, POLLOUT, 60) == 0)
@@ -461,7 +463,7 @@ fill_queue(const struct net_addr *a)
 	bool	 pending;
 
 	for (nwaiting = 0; nwaiting < 64; nwaiting++) {
-		waiting[nwaiting] = net_dial(a, &pending);
+		waiting[nwaiting] = net_dial(a, NULL, NULL, &pending);
 		if (waiting[nwaiting] == -1)
 			return;
 	}
