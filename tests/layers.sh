@@ -74,6 +74,8 @@ refuse() {
 }
 refuse base/buf.c base/net.h "base/buf must not know base/net"
 refuse base/log.h policy/conf.h "base/log must not know policy/conf"
+refuse wire/proxy_header.c policy/conf.h \
+    "wire/proxy_header must not know policy/conf"
 refuse policy/conf.c session/end.h "policy/conf must not know session/end"
 refuse process/proc.c sallyportd.h "process/proc must not know sallyportd"
 refuse base/new.c base/mem.h "base/new is not in tests/layers"
