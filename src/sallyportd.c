@@ -21,6 +21,7 @@
 #include "process/channel.h"
 #include "process/master.h"
 #include "process/role.h"
+#include "process/upgrade.h"
 
 #define DEFAULT_FILE	SYSCONFDIR "/sallyportd.conf"
 
@@ -28,7 +29,7 @@
 const struct role	 roles[] = {
 	{ .name = "logger", .id = ROLE_LOGGER, .main = logger_main },
 	{ .name = "keeper", .id = ROLE_KEEPER, .main = keeper_main,
-	    .may_lag = true, .needed = keeper_needed },
+	    .may_lag = true },
 	{ .name = "spawner", .id = ROLE_SPAWNER, .main = spawner_main,
 	    .per_pool = true, .own_root = true },
 	{ .name = NULL },
@@ -199,7 +200,7 @@ parse_options(struct options *o, int argc, char **argv)
 	}
 	if (o->test && o->print)
 		usage("-t and -T exclude each other");
-	if (o->file != NULL && has_flags(o))
+	if (strcmp(o->file, DEFAULT_FILE) != 0 && has_flags(o))
 		usage("-f names a file; --bind, --backend, --protocol and "
 		    "--buffer are for doing without one");
 }
@@ -238,34 +239,60 @@ set_from_flags(struct conf *conf, const struct options *o,
 	conf_set(conf, "--log-to", "log.to", "stdout", report);
 }
 
-static struct conf *
-load(const struct options *o)
+/* A daemon has no standard output that anyone would read. */
+static void
+move_log(struct conf *conf, struct conf_report *report)
 {
-	const char		*file = o->file;
-	struct conf_report	 report = { .errors = NULL };
+	if (strcmp(conf->log.to, "stdout") != 0 &&
+	    strcmp(conf->log.to, "stderr") != 0)
+		return;
+	conf_warn(report, "--daemon leaves nobody to read %s; logging to "
+	    "syslog", conf->log.to);
+	conf_set(conf, "--daemon", "log.to", "syslog", report);
+}
+
+/* What this process was told to serve, now and at each reload. */
+static struct options	 options = { .file = DEFAULT_FILE };
+
+static struct conf *
+load(struct conf_report *report)
+{
+	const struct options	*o = &options;
 	struct conf		*conf = conf_new();
 	char			*to;
 
-	if (file == NULL)
-		file = DEFAULT_FILE;
 	if (has_flags(o))
-		set_from_flags(conf, o, &report);
+		set_from_flags(conf, o, report);
 	else
-		conf_read_file(conf, file, &report);
+		conf_read_file(conf, o->file, report);
 	if (o->log_to != NULL) {
 		to = absolute(o->log_to);
-		conf_set(conf, "--log-to", "log.to", to, &report);
+		conf_set(conf, "--log-to", "log.to", to, report);
 		free(to);
 	}
 	if (o->verbose)
-		conf_set(conf, "--verbose", "log.level", "debug", &report);
-	if (conf_finish(conf, &report) == 0)
-		return conf;
+		conf_set(conf, "--verbose", "log.level", "debug", report);
+	if (o->daemon)
+		move_log(conf, report);
+	if (conf_finish(conf, report) == -1)
+		conf_free(&conf);
+	return conf;
+}
+
+/* The first time whoever typed the command is told. */
+static struct conf *
+load_first(void)
+{
+	struct conf_report	 report = { .errors = NULL };
+	struct conf		*conf = load(&report);
+
 	for (size_t i = 0; i < report.nerrors; i++)
 		fprintf(stderr, "sallyportd: %s\n", report.errors[i]);
+	for (size_t i = 0; i < report.nwarnings && conf != NULL; i++)
+		fprintf(stderr, "sallyportd: warning: %s\n",
+		    report.warnings[i]);
 	conf_report_free(&report);
-	conf_free(&conf);
-	return NULL;
+	return conf;
 }
 
 /* The end of the pipe at which the command that started us waits. */
@@ -277,11 +304,15 @@ announce(int status)
 	char	 byte = (char)status;
 	int	 null;
 
-	if (waiting == -1)
+	if (!options.daemon)
 		return;
-	(void)!write(waiting, &byte, 1);
-	close(waiting);
-	waiting = -1;
+	if (waiting != -1) {
+		(void)!write(waiting, &byte, 1);
+		close(waiting);
+		waiting = -1;
+	}
+	if (status != EXIT_OK)
+		return;
 	/* The terminal is not ours any more. */
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null != -1)
@@ -316,20 +347,6 @@ become_daemon(void)
 		log_fatal(EXIT_RUNTIME, "/dev/null: %s", strerror(errno));
 }
 
-/* A daemon has no standard output that anyone would read. */
-static void
-move_log(struct conf *conf)
-{
-	struct conf_report	 report = { .errors = NULL };
-
-	if (strcmp(conf->log.to, "stdout") != 0 &&
-	    strcmp(conf->log.to, "stderr") != 0)
-		return;
-	fprintf(stderr, "sallyportd: --daemon leaves nobody to read %s; "
-	    "logging to syslog\n", conf->log.to);
-	conf_set(conf, "--daemon", "log.to", "syslog", &report);
-}
-
 /* The master executes us with this to make us one of its roles. */
 static void
 run_role(const char *name)
@@ -358,37 +375,90 @@ fill_standard(void)
 		close(fd);
 }
 
+/* Where a newer program will be: as it was called, if that tells. */
+static char *
+program(const char *called)
+{
+	char	 path[4096];
+	ssize_t	 n;
+
+	if (strchr(called, '/') != NULL)
+		return absolute(called);
+	n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	path[n > 0 ? n : 0] = '\0';
+	return mem_strdup(n > 0 ? path : called);
+}
+
+/* Room for two more is left: see make_absolute(). */
+static char **
+copy_words(int argc, char **argv)
+{
+	char	**copy = mem_calloc((size_t)argc + 3, sizeof(*copy));
+
+	for (int i = 0; i < argc; i++)
+		copy[i] = mem_strdup(argv[i]);
+	return copy;
+}
+
+/* What was typed from a folder that the daemon leaves. */
+static void
+make_absolute(struct master_order *order, int argc)
+{
+	char	*path;
+
+	if (!has_flags(&options)) {
+		path = absolute(options.file);
+		options.file = path;
+		order->argv[argc++] = mem_printf("--file=%s", path);
+	}
+	if (options.log_to != NULL) {
+		path = absolute(options.log_to);
+		options.log_to = path;
+		order->argv[argc] = mem_printf("--log-to=%s", path);
+	}
+}
+
+static int
+check_only(struct conf *conf)
+{
+	if (options.print)
+		conf_print(conf, stdout);
+	else
+		printf("%s: ok\n", has_flags(&options) ? "configuration" :
+		    options.file);
+	conf_free(&conf);
+	return fflush(stdout) == 0 ? EXIT_OK : EXIT_RUNTIME;
+}
+
 int
 main(int argc, char **argv)
 {
-	struct options	 o = { .file = NULL };
-	struct conf	*conf;
-	int		 status;
+	struct master_order	 order = {
+		.load = load, .announce = announce,
+	};
+	int			 status;
 
 	fill_standard();
+	order.path = program(argv[0]);
+	order.argv = copy_words(argc, argv);
 	proc_title_init(argc, argv, environ);
 	if (argc == 2 && strncmp(argv[1], "--role=", 7) == 0)
 		run_role(argv[1] + 7);
-	parse_options(&o, argc, argv);
-	conf = load(&o);
-	if (conf == NULL)
+	parse_options(&options, argc, argv);
+	order.predecessor = upgrade_predecessor();
+	order.conf = load_first();
+	if (order.conf == NULL)
 		return EXIT_CONFIG;
-	if (o.print || o.test) {
-		if (o.print)
-			conf_print(conf, stdout);
-		else
-			printf("%s: ok\n", has_flags(&o) ? "configuration" :
-			    o.file != NULL ? o.file : DEFAULT_FILE);
-		conf_free(&conf);
-		return fflush(stdout) == 0 ? EXIT_OK : EXIT_RUNTIME;
+	if (options.print || options.test)
+		return check_only(order.conf);
+	order.background = options.daemon;
+	if (options.daemon) {
+		make_absolute(&order, argc);
+		if (order.predecessor == -1)
+			become_daemon();
 	}
-	if (o.daemon) {
-		move_log(conf);
-		become_daemon();
-	}
-	status = master_run(conf, o.daemon, announce);
+	status = master_run(&order);
 	if (status != EXIT_OK)
 		announce(status);
-	conf_free(&conf);
 	return status;
 }

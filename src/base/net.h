@@ -75,10 +75,14 @@ struct net_tcp {
 	int	 user_timeout;		/* ms */
 };
 
-/* What a listening socket is given; local sockets take the backlog alone. */
+/*
+ * What a listening socket is given; local sockets take the backlog and the
+ * mode alone.
+ */
 struct net_listen {
 	struct net_tcp	 tcp;		/* accepted sockets inherit it */
 	int		 backlog;	/* the kernel may hold it lower */
+	mode_t		 mode;		/* of a path; 0: all may connect */
 	bool		 v6only;	/* of an explicit IPv6 address */
 	bool		 transparent;	/* takes CAP_NET_ADMIN or _NET_RAW */
 	const char	*device;	/* an interface; NULL or "": any */

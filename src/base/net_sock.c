@@ -146,7 +146,7 @@ is_living(const struct stat *st)
 
 /* What a dead daemon left is in the way; what a living one has is not ours. */
 static int
-bind_path(int fd, const struct net_addr *a, const char **why)
+bind_path(int fd, const struct net_addr *a, mode_t mode, const char **why)
 {
 	const char	*path = a->u.un.sun_path;
 	struct stat	 st;
@@ -171,7 +171,7 @@ bind_path(int fd, const struct net_addr *a, const char **why)
 	 * As with a port, whoever reaches the host may connect.  No chmod:
 	 * whose folder it is might have put a link there meanwhile.
 	 */
-	mask = umask(0111);
+	mask = umask(~(mode != 0 ? mode : 0666) & 0777);
 	rc = bind(fd, &a->u.sa, a->len);
 	umask(mask);
 	return rc;
@@ -226,7 +226,7 @@ listen_addr(const struct net_addr *a, bool v6only, const struct net_listen *l,
 	if (fd == -1)
 		return -1;
 	if (net_is_path(a))
-		rc = bind_path(fd, a, why);
+		rc = bind_path(fd, a, l->mode, why);
 	else if (a->u.sa.sa_family == AF_UNIX) {
 		*why = "bind";
 		rc = bind(fd, &a->u.sa, a->len);

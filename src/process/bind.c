@@ -1,111 +1,410 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include <netinet/tcp.h>
+
 #include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/net.h"
 #include "process/bind.h"
 #include "process/setup.h"
 
-#define BACKLOG	4096	/* connections; the kernel may hold it lower */
+#define LINGER_MS	50	/* for what waits in a socket that is to go */
+#define LOOK_MS		5
+#define FIRST_FD	3	/* of LISTEN_FDS, sd_listen_fds(3) */
+#define INHERITED_MAX	SETUP_ADDRS_MAX
 
-static int
-complain(const struct conf_listener *l, const char *text, const char *why)
+static bool
+same_spec(const struct net_spec *a, const struct net_spec *b)
 {
-	int	 error = errno;
+	if (a->kind != b->kind)
+		return false;
+	return a->kind == NET_ANY ? a->port == b->port :
+	    net_same(&a->addr, &b->addr);
+}
 
-	log_error("%s: listen: \"%s\": %s: %s", l->where, text, why,
-	    strerror(error));
-	if (error != EACCES && error != EPERM)
-		return 1;
-	if (geteuid() != 0)
-		log_error("binding there takes root, or CAP_NET_BIND_SERVICE "
-		    "for a port below 1024");
-	return 77;
+static void
+note_path(struct bound *b)
+{
+	struct stat	 st;
+
+	if (b->spec.kind == NET_ADDR && net_is_path(&b->spec.addr) &&
+	    lstat(b->spec.addr.u.un.sun_path, &st) == 0) {
+		b->path = mem_strdup(b->spec.addr.u.un.sun_path);
+		b->ino = st.st_ino;
+	}
+}
+
+static struct bound *
+add(struct ports *ports, const struct net_spec *spec, int fd)
+{
+	struct bound	*b = mem_calloc(1, sizeof(*b));
+
+	b->spec = *spec;
+	b->fd = fd;
+	b->fresh = true;
+	note_path(b);
+	ports->v = mem_resize(ports->v, ports->n + 1, sizeof(*ports->v));
+	ports->v[ports->n++] = b;
+	return b;
+}
+
+static void
+drop(struct ports *ports, size_t i, bool leave)
+{
+	struct bound	*b = ports->v[i];
+	struct stat	 st;
+
+	/* Another daemon may have put its own there meanwhile. */
+	if (!leave && b->path != NULL && lstat(b->path, &st) == 0 &&
+	    st.st_ino == b->ino)
+		(void)unlink(b->path);
+	close(b->fd);
+	free(b->path);
+	free(b);
+	ports->v[i] = ports->v[--ports->n];
+}
+
+void
+bind_inherit(struct ports *ports)
+{
+	const char	*pid = getenv("LISTEN_PID"), *n = getenv("LISTEN_FDS");
+	const char	*names = getenv("LISTEN_FDNAMES");
+	int		 count = n != NULL ? atoi(n) : 0, fd;
+	size_t		 len;
+
+	if (pid == NULL || atoll(pid) != getpid() || count > INHERITED_MAX)
+		count = 0;
+	for (int i = 0; i < count; i++) {
+		len = names != NULL ? strcspn(names, ":") : 0;
+		/* Low numbers are for what children are given. */
+		fd = fcntl(FIRST_FD + i, F_DUPFD_CLOEXEC, 10 + count);
+		if (fd == -1)
+			continue;
+		close(FIRST_FD + i);
+		(void)fcntl(fd, F_SETFL, O_NONBLOCK);
+		ports->inherited = mem_resize(ports->inherited,
+		    ports->ninherited + 1, sizeof(*ports->inherited));
+		ports->inherited[ports->ninherited++] = (struct inherited){
+			fd, mem_printf("%.*s", (int)len,
+			    names != NULL ? names : ""),
+		};
+		if (names != NULL)
+			names += len + (names[len] == ':');
+	}
+	(void)unsetenv("LISTEN_PID");
+	(void)unsetenv("LISTEN_FDS");
+	(void)unsetenv("LISTEN_FDNAMES");
+}
+
+void
+bind_disinherit(struct ports *ports)
+{
+	char		 text[NET_TEXT_MAX] = "?";
+	struct net_addr	 a;
+
+	for (size_t i = 0; i < ports->ninherited; i++) {
+		struct inherited	*in = &ports->inherited[i];
+
+		if (net_local(in->fd, &a) == 0)
+			net_text(&a, text, sizeof(text));
+		log_warn("the socket %s that was handed to us as \"%s\" is "
+		    "in no listener's listen: closed", text, in->name);
+		close(in->fd);
+		free(in->name);
+	}
+	free(ports->inherited);
+	ports->inherited = NULL;
+	ports->ninherited = 0;
 }
 
 static int
-bind_one(struct bound *b, const struct conf_listener *l,
-    const struct conf_addr *a)
+adopt(struct ports *ports, const struct net_spec *spec)
 {
-	static const struct net_listen	 options = {
-		.tcp.nodelay = true, .backlog = BACKLOG, .v6only = true,
+	for (size_t i = 0; i < ports->ninherited; i++) {
+		int	 fd = ports->inherited[i].fd;
+
+		if (!net_listens_at(fd, spec))
+			continue;
+		free(ports->inherited[i].name);
+		ports->inherited[i] = ports->inherited[--ports->ninherited];
+		return fd;
+	}
+	return -1;
+}
+
+static struct bound *
+find(const struct ports *ports, const struct net_spec *spec)
+{
+	for (size_t i = 0; i < ports->n; i++)
+		if (same_spec(&ports->v[i]->spec, spec))
+			return ports->v[i];
+	return NULL;
+}
+
+static struct net_listen
+options(const struct conf_listener *l)
+{
+	return (struct net_listen){
+		.tcp = {
+			.nodelay = l->nodelay,
+			.keepalive_idle = (int)(l->keepalive.idle / 1000),
+			.keepalive_interval =
+			    (int)(l->keepalive.interval / 1000),
+			.keepalive_count = (int)l->keepalive.count,
+			.user_timeout = (int)l->user_timeout,
+		},
+		.backlog = (int)l->backlog,
+		.v6only = l->v6only,
+		.transparent = l->transparent,
+		.device = l->device,
+		.fast_open = (int)l->fast_open,
+		.defer_accept = (int)(l->defer_accept / 1000),
 	};
-	struct stat			 st;
+}
+
+static int
+complain(const struct conf_listener *l, const char *text, const char *why,
+    struct conf_report *report)
+{
+	int	 error = errno;
+	bool	 denied = error == EACCES || error == EPERM;
+
+	conf_complain(report, "%s: listen: \"%s\": %s: %s%s", l->where, text,
+	    why, strerror(error), denied && geteuid() != 0 ?
+	    " (binding there takes root, or CAP_NET_BIND_SERVICE for a port "
+	    "below 1024)" : "");
+	return denied ? 77 : 1;
+}
+
+static struct bound *
+have(struct ports *ports, const struct conf_listener *l,
+    const struct conf_addr *a, const char **why)
+{
+	struct net_listen	 o = options(l);
+	struct bound		*b = find(ports, &a->spec);
+	int			 fd;
+
+	if (b != NULL)
+		fd = b->fd;
+	else if ((fd = adopt(ports, &a->spec)) != -1)
+		b = add(ports, &a->spec, fd);
+	if (b != NULL)
+		return net_listen_again(fd, &a->spec, &o, why) == 0 ? b : NULL;
+	fd = net_listen(&a->spec, &o, why);
+	return fd == -1 ? NULL : add(ports, &a->spec, fd);
+}
+
+static int
+bind_listener(struct ports *ports, const struct conf *conf, size_t i,
+    struct binding **v, size_t *n, struct conf_report *report)
+{
+	const struct conf_listener	*l = &conf->listeners[i];
+	struct bound			*b;
 	const char			*why;
 
-	b->path = NULL;
-	b->fd = net_listen(&a->spec, &options, &why);
-	if (b->fd == -1)
-		return complain(l, a->text, why);
-	if (a->spec.kind == NET_ADDR && net_is_path(&a->spec.addr) &&
-	    lstat(a->spec.addr.u.un.sun_path, &st) == 0) {
-		b->path = mem_strdup(a->spec.addr.u.un.sun_path);
-		b->ino = st.st_ino;
+	for (size_t j = 0; j < l->listen.n; j++) {
+		if (*n == SETUP_ADDRS_MAX) {
+			conf_complain(report, "%s: listen: more than %d "
+			    "addresses in all", l->where, SETUP_ADDRS_MAX);
+			return 1;
+		}
+		b = have(ports, l, &l->listen.v[j], &why);
+		if (b == NULL)
+			return complain(l, l->listen.v[j].text, why, report);
+		*v = mem_resize(*v, *n + 1, sizeof(**v));
+		(*v)[(*n)++] = (struct binding){ i, b };
 	}
 	return 0;
 }
 
 int
-bind_all(const struct conf *conf, struct bound **boundp, size_t *np)
+bind_conf(struct ports *ports, const struct conf *conf, struct binding **out,
+    size_t *nout, struct conf_report *report)
 {
-	struct bound	*bound = NULL;
+	struct binding	*v = NULL;
 	size_t		 n = 0;
-	int		 status = 0;
+	int		 status = 0, rc;
 
-	for (size_t i = 0; i < conf->nlisteners && status == 0; i++) {
-		const struct conf_listener	*l = &conf->listeners[i];
-
-		for (size_t j = 0; j < l->listen.n && status == 0; j++) {
-			if (n == SETUP_ADDRS_MAX) {
-				log_error("%s: listen: more than %d addresses "
-				    "in all", l->where, SETUP_ADDRS_MAX);
-				status = 1;
-				break;
-			}
-			bound = mem_resize(bound, n + 1, sizeof(*bound));
-			bound[n].listener = i;
-			status = bind_one(&bound[n], l, &l->listen.v[j]);
-			if (status == 0)
-				n++;
-		}
+	/* An address that comes back at once must be free by now. */
+	for (size_t i = 0; i < ports->n; i++)
+		if (ports->v[i]->close_by != 0)
+			ports->v[i]->close_by = io_now_ms();
+	(void)bind_tidy(ports);
+	/* All that cannot be had is told in one run. */
+	for (size_t i = 0; i < conf->nlisteners; i++) {
+		rc = bind_listener(ports, conf, i, &v, &n, report);
+		if (rc > status)
+			status = rc;
 	}
 	if (status != 0) {
-		bind_free(&bound, n);
+		bind_abandon(ports);
+		free(v);
+		v = NULL;
 		n = 0;
 	}
-	*boundp = bound;
-	*np = n;
+	*out = v;
+	*nout = n;
 	return status;
 }
 
-void
-bind_shut(const struct bound *bound, size_t n)
+/* Only the group may; the folder is made if there is none. */
+static int
+control_rights(const struct conf *conf, const char **why)
+{
+	const char	*path = conf->control.path;
+	struct group	*gr;
+	gid_t		 gid = (gid_t)-1;
+
+	if (conf->control.group[0] != '\0') {
+		*why = "group";
+		errno = 0;
+		gr = getgrnam(conf->control.group);
+		if (gr == NULL) {
+			errno = errno != 0 ? errno : ENOENT;
+			return -1;
+		}
+		gid = gr->gr_gid;
+	}
+	*why = "chown";
+	if (gid != (gid_t)-1 && lchown(path, (uid_t)-1, gid) == -1)
+		return -1;
+	*why = "chmod";
+	return chmod(path, gid != (gid_t)-1 ? 0660 : 0600);
+}
+
+static void
+make_folder(const char *path)
+{
+	char	*copy = mem_strdup(path), *slash = strrchr(copy, '/');
+
+	if (slash != NULL && slash != copy) {
+		*slash = '\0';
+		(void)mkdir(copy, 0755);
+	}
+	free(copy);
+}
+
+struct bound *
+bind_control(struct ports *ports, const struct conf *conf,
+    struct conf_report *report)
+{
+	const struct net_listen	 o = { .backlog = 64, .mode = 0600 };
+	const char		*why;
+	struct net_spec		 spec;
+	struct bound		*b;
+	char			*text;
+	int			 fd;
+
+	text = mem_printf("unix:%s", conf->control.path);
+	if (net_parse(text, false, &spec, &why) == -1)
+		abort();	/* the configuration was checked */
+	free(text);
+	make_folder(conf->control.path);
+	fd = adopt(ports, &spec);
+	if (fd == -1)
+		fd = net_listen(&spec, &o, &why);
+	if (fd == -1) {
+		conf_complain(report, "control.path: %s: %s: %s",
+		    conf->control.path, why, strerror(errno));
+		return NULL;
+	}
+	b = add(ports, &spec, fd);
+	b->fresh = false;
+	b->keep = true;
+	if (control_rights(conf, &why) == 0)
+		return b;
+	conf_complain(report, "control: %s: %s: %s", conf->control.group,
+	    why, strerror(errno));
+	drop(ports, ports->n - 1, false);
+	return NULL;
+}
+
+static bool
+is_in(const struct binding *v, size_t n, const struct bound *b)
 {
 	for (size_t i = 0; i < n; i++)
-		(void)shutdown(bound[i].fd, SHUT_RDWR);
+		if (v[i].bound == b)
+			return true;
+	return false;
 }
 
 void
-bind_free(struct bound **boundp, size_t n)
+bind_commit(struct ports *ports, const struct binding *bindings, size_t n)
 {
-	struct bound	*bound = *boundp;
-	struct stat	 st;
+	for (size_t i = 0; i < ports->n; i++) {
+		struct bound	*b = ports->v[i];
 
-	for (size_t i = 0; i < n; i++) {
-		/* Another daemon may have put its own there meanwhile. */
-		if (bound[i].path != NULL &&
-		    lstat(bound[i].path, &st) == 0 &&
-		    st.st_ino == bound[i].ino)
-			(void)unlink(bound[i].path);
-		free(bound[i].path);
-		close(bound[i].fd);
+		b->fresh = false;
+		if (!b->keep && !is_in(bindings, n, b))
+			b->close_by = io_now_ms() + LINGER_MS;
 	}
-	free(bound);
-	*boundp = NULL;
+}
+
+void
+bind_abandon(struct ports *ports)
+{
+	for (size_t i = ports->n; i-- > 0;)
+		if (ports->v[i]->fresh)
+			drop(ports, i, false);
+}
+
+/* Connections that wait to be accepted; 0 where nobody can tell. */
+static unsigned int
+waiting(int fd)
+{
+	struct tcp_info	 info;
+	socklen_t	 len = sizeof(info);
+
+	memset(&info, 0, sizeof(info));
+	/* Of a listening socket it is the length of its queue. */
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == -1)
+		return 0;
+	return info.tcpi_unacked;
+}
+
+int64_t
+bind_tidy(struct ports *ports)
+{
+	int64_t	 next = INT64_MAX, now = io_now_ms();
+
+	for (size_t i = ports->n; i-- > 0;) {
+		struct bound	*b = ports->v[i];
+
+		if (b->close_by == 0)
+			continue;
+		if (now < b->close_by && waiting(b->fd) > 0) {
+			next = now + LOOK_MS;
+			continue;
+		}
+		/* Copies in other processes would listen on. */
+		(void)shutdown(b->fd, SHUT_RDWR);
+		drop(ports, i, false);
+	}
+	return next;
+}
+
+void
+bind_shut(const struct ports *ports)
+{
+	for (size_t i = 0; i < ports->n; i++)
+		if (!ports->v[i]->keep)
+			(void)shutdown(ports->v[i]->fd, SHUT_RDWR);
+}
+
+void
+bind_free(struct ports *ports, bool leave)
+{
+	while (ports->n > 0)
+		drop(ports, ports->n - 1, leave);
+	free(ports->v);
+	ports->v = NULL;
 }

@@ -5,29 +5,29 @@
 #include "process/book.h"
 
 size_t
-book_size(size_t names)
+book_size(size_t servers)
 {
-	return names * sizeof(struct book_entry);
+	return (servers > 0 ? servers : 1) * sizeof(struct book_entry);
 }
 
 static void *
-map(int fd, size_t names, int prot)
+map(int fd, size_t servers, int prot)
 {
-	void	*p = mmap(NULL, book_size(names), prot, MAP_SHARED, fd, 0);
+	void	*p = mmap(NULL, book_size(servers), prot, MAP_SHARED, fd, 0);
 
 	return p == MAP_FAILED ? NULL : p;
 }
 
 struct book_entry *
-book_map_writable(int fd, size_t names)
+book_map_writable(int fd, size_t servers)
 {
-	return map(fd, names, PROT_READ | PROT_WRITE);
+	return map(fd, servers, PROT_READ | PROT_WRITE);
 }
 
 const struct book_entry *
-book_map(int fd, size_t names)
+book_map(int fd, size_t servers)
 {
-	return map(fd, names, PROT_READ);
+	return map(fd, servers, PROT_READ);
 }
 
 void

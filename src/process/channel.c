@@ -26,6 +26,17 @@ channel_send(int fd, uint16_t type, const void *payload, size_t len,
 }
 
 int
+channel_send_u32(int fd, uint16_t type, uint32_t number)
+{
+	uint8_t		 buf[4];
+	struct wr	 w;
+
+	wr_init(&w, buf, sizeof(buf));
+	wr_u32(&w, number);
+	return channel_send(fd, type, buf, sizeof(buf), NULL, 0);
+}
+
+int
 channel_send_by(int fd, uint16_t type, const void *payload, size_t len,
     const int *fds, size_t nfds, int64_t deadline)
 {
@@ -46,6 +57,15 @@ channel_send_by(int fd, uint16_t type, const void *payload, size_t len,
 	return 0;
 }
 
+/* Nothing read may be the end, or a message of no bytes. */
+static bool
+is_over(int fd)
+{
+	struct pollfd	 p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) == 1 && (p.revents & POLLHUP) != 0;
+}
+
 int
 channel_dispatch(int fd, unsigned int from, const struct channel_rule *rules,
     size_t nrules, void *ctx)
@@ -61,8 +81,10 @@ channel_dispatch(int fd, unsigned int from, const struct channel_rule *rules,
 	n = fdpass_recv(fd, buf, sizeof(buf), fds);
 	if (n == -1 && errno == EAGAIN)
 		return 1;
-	if (n <= 0)
-		return n == 0 || errno == ECONNRESET ? 0 : -1;
+	if (n == 0)
+		return is_over(fd) ? 0 : -1;
+	if (n == -1)
+		return errno == ECONNRESET ? 0 : -1;
 	while (nfds < MSG_FDS_MAX && fds[nfds] != -1)
 		nfds++;
 	if (msg_decode(buf, (size_t)n, &m) == 0) {

@@ -14,20 +14,63 @@
 #include "base/buf.h"
 #include "base/msg.h"
 
-/* All but MSG_LOG (2, see log.h).  Requests are even. */
+/*
+ * All but MSG_LOG (2, see log.h).  Requests are even, an answer is its
+ * request plus one.  A pool, where one is named, is SETUP_NAME_MAX bytes.
+ */
 enum {
-	MSG_CONF = 4,		/* master: text of the configuration, 1 fd */
-	MSG_LANE = 6,		/* master: socket and lane to log by, 2 fds */
-	MSG_LANE_IN = 8,	/* master: the logger's ends of one, 2 fds */
-	MSG_LISTENER = 10,	/* master: index of a listener, 1 fd */
-	MSG_BOOK = 12,		/* master: the address book, 1 fd */
-	MSG_LIVE = 14,		/* master: the counts of the pool, 1 fd */
-	MSG_START = 16,		/* master: who you are; that was all */
-	MSG_READY = 18,		/* to master: serving now */
-	MSG_CRASHED = 20,	/* spawner: a worker died by a signal */
-	MSG_STOP = 22,		/* master: end now */
-	MSG_DRAIN = 24,		/* master: take nothing new, end when idle */
-	MSG_REOPEN = 26,	/* master: open the log file again */
+	/* The master to a role: before it begins, and those marked + later. */
+	MSG_CONF = 4,		/* + generation u32; its text, 1 fd */
+	MSG_BOOK = 6,		/* + generation u32; its address book, 1 fd */
+	MSG_LANE = 8,		/* socket and page to log by, 2 fds */
+	MSG_LANE_IN = 10,	/* + the logger's ends of one, 2 fds */
+	MSG_LISTENER = 12,	/* index of a listener u32, 1 fd */
+	MSG_LIVE = 14,		/* the counts of the pool, 1 fd */
+	MSG_BOARD = 16,		/* + struct setup_board; scoreboard, and a
+				   channel between spawner and control, 2 fds */
+	MSG_SERVICE = 18,	/* role u32; where to send MSG_HELLO, 1 fd */
+	MSG_MEET = 20,		/* + role u32, pool; whence they come, 1 fd */
+	MSG_SOCKET = 22,	/* control's listening socket, 1 fd */
+	MSG_START = 24,		/* struct setup_start; that was all */
+
+	/* The master to a role that serves. */
+	MSG_STOP = 26,		/* end now */
+	MSG_DRAIN = 28,		/* take nothing new, end when idle */
+	MSG_REOPEN = 30,	/* open the log file again */
+	MSG_COMMIT = 32,	/* generation u32 is in effect */
+	MSG_FORGET = 34,	/* generation u32 is used by nobody */
+
+	/* A role to the master. */
+	MSG_READY = 40,		/* serving now */
+	MSG_PREPARED = 42,	/* generation u32 can be served */
+	MSG_REFUSED = 44,	/* generation u32 cannot; why, to the end */
+	MSG_CRASHED = 46,	/* spawner: a worker died by a signal */
+	MSG_ASK = 48,		/* control: enum ask_what u32, tag u32 */
+
+	/* The master to control, on MSG_ASK. */
+	MSG_REPORT = 50,	/* tag u32; a line of text to the end */
+	MSG_CHILD = 52,		/* tag u32; struct setup_child */
+	MSG_ASKED = 54,		/* tag u32; exit status u32; that was all */
+
+	/* By a rendezvous: opens a channel, the other end of which is 1 fd. */
+	MSG_HELLO = 60,
+
+	/* A worker to the keeper; see ask.h. */
+	MSG_ADMIT = 62,
+	MSG_ESTABLISHED = 64,
+	MSG_PLACE = 66,
+	MSG_FAILED = 68,
+	MSG_RELEASE = 70,
+	MSG_HOLD = 72,
+	MSG_YIELD = 74,		/* the keeper, unasked: give way */
+
+	/* control to the keeper. */
+	MSG_SERVER_SET = 80,	/* generation, server, mode, weight, all u32,
+				   ~0 for as it is; answer: 0 or 1, u32 */
+	MSG_SOURCES = 82,	/* first u32; answer: see ask.h */
+
+	/* control to a spawner. */
+	MSG_KILL = 90,		/* slot u32, session u64 */
 };
 
 enum {
@@ -35,7 +78,20 @@ enum {
 	ROLE_LOGGER = 2,
 	ROLE_KEEPER = 4,
 	ROLE_SPAWNER = 8,
-	ROLE_ANY = 15,
+	ROLE_WORKER = 16,
+	ROLE_CONTROL = 32,
+	ROLE_ANY = 63,
+};
+
+/* What control may ask of the master for its users. */
+enum ask_what {
+	ASK_STATUS,		/* MSG_CHILD for each process */
+	ASK_CHECK,		/* read the configuration on disk */
+	ASK_RELOAD,		/* and take it; what changes, or errors */
+	ASK_REOPEN,
+	ASK_UPGRADE,
+	ASK_STOP,
+	ASK_DRAIN,		/* stop when the sessions are over */
 };
 
 /*
@@ -53,11 +109,14 @@ struct channel_rule {
 };
 
 /*
- * Send one request without waiting.  The descriptors stay the caller's.
+ * Send one message without waiting.  The descriptors stay the caller's.
  * 0, or -1 with errno.
  */
 int	 channel_send(int fd, uint16_t type, const void *payload, size_t len,
 	    const int *fds, size_t nfds);
+
+/* The same for a payload that is but a number. */
+int	 channel_send_u32(int fd, uint16_t type, uint32_t number);
 
 /* The same, but waiting until io_now_ms() is `deadline' for room. */
 int	 channel_send_by(int fd, uint16_t type, const void *payload,

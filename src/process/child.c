@@ -1,5 +1,5 @@
-#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,36 +9,225 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/mem.h"
 #include "process/channel.h"
 #include "process/child.h"
 
-#define HAND_MS		5000		/* to take what it is given */
-#define LANE_BYTES	(1024 * 1024)	/* of log lines that may wait */
+#define HAND_MS		5000	/* to take what it is given */
+#define READY_MS	30000	/* for a role to serve */
+#define STOP_MS		2000	/* from TERM to KILL */
+#define BACKOFF_MIN_MS	1000	/* for what dies young, doubling */
+#define BACKOFF_MAX_MS	60000
+#define FULL_MS		1000	/* until there may be a slot again */
+#define CHILDREN_MAX	SETUP_BOARDS_MAX
 
-int
-lane_new(struct lane *lane)
+/* A child that is handed its things, and until when. */
+struct giving {
+	int	 fd;
+	int64_t	 deadline;
+};
+
+static int
+give(const struct giving *g, uint16_t type, const void *data, size_t len,
+    int fd1, int fd2)
 {
-	const int	 size = LANE_BYTES;
-	int		 ends[2];
+	const int	 fds[2] = { fd1, fd2 };
+	size_t		 n = fd1 == -1 ? 0 : fd2 == -1 ? 1 : 2;
 
-	if (channel_pair(ends) == -1)
+	return channel_send_by(g->fd, type, data, len, fds, n, g->deadline);
+}
+
+static int
+give_u32(const struct giving *g, uint16_t type, uint32_t number, int fd)
+{
+	uint8_t		 buf[4];
+	struct wr	 w;
+
+	wr_init(&w, buf, sizeof(buf));
+	wr_u32(&w, number);
+	return give(g, type, buf, sizeof(buf), fd, -1);
+}
+
+static int
+give_meet(const struct giving *g, unsigned int role, const char *pool,
+    const struct rendezvous *r)
+{
+	uint8_t		 buf[4 + SETUP_NAME_MAX];
+	char		 name[SETUP_NAME_MAX] = "";
+	struct wr	 w;
+
+	snprintf(name, sizeof(name), "%s", pool);
+	wr_init(&w, buf, sizeof(buf));
+	wr_u32(&w, role);
+	wr_bytes(&w, name, sizeof(name));
+	return give(g, MSG_MEET, buf, sizeof(buf), r->in, -1);
+}
+
+static int
+give_lane_in(const struct giving *g, const struct lane *lane)
+{
+	return give(g, MSG_LANE_IN, NULL, 0, lane->in, lane->page_fd);
+}
+
+/* The text of a generation, and to those who want it the book. */
+static int
+give_generation(const struct giving *g, unsigned int role,
+    const struct generation *gen)
+{
+	int	 book = role == ROLE_KEEPER || gen->book_read_fd == -1 ?
+		    gen->book_fd : gen->book_read_fd;
+
+	if (give_u32(g, MSG_CONF, gen->number, gen->conf_fd) == -1)
 		return -1;
-	lane->in = ends[0];
-	lane->out = ends[1];
-	/* Only root may go beyond the system's limit. */
-	if (setsockopt(lane->out, SOL_SOCKET, SO_SNDBUFFORCE, &size,
-	    sizeof(size)) == -1)
-		(void)setsockopt(lane->out, SOL_SOCKET, SO_SNDBUF, &size,
-		    sizeof(size));
-	lane->page_fd = proc_memfd("log", sizeof(*lane->page));
-	if (lane->page_fd == -1)
+	if (role == ROLE_LOGGER)
+		return 0;
+	return give_u32(g, MSG_BOOK, gen->number, book);
+}
+
+static int
+give_board(const struct giving *g, const struct child *spawner, int page,
+    int channel)
+{
+	struct setup_board	 board;
+
+	memset(&board, 0, sizeof(board));
+	board.generation = spawner->post->gen->number;
+	board.workers = (uint32_t)spawner->post->gen->conf->workers.max;
+	board.spawner = spawner->pid;
+	snprintf(board.pool, sizeof(board.pool), "%s",
+	    spawner->post->pool->name);
+	return give(g, MSG_BOARD, &board, sizeof(board), page, channel);
+}
+
+static int
+show_board(const struct giving *g, const struct child *spawner)
+{
+	int	 page = proc_memfd_readonly(spawner->board_fd), rc;
+
+	rc = give_board(g, spawner, page != -1 ? page : spawner->board_fd,
+	    spawner->orders_fd);
+	if (page != -1)
+		close(page);
+	return rc;
+}
+
+static int
+give_spawner(const struct giving *g, const struct child *c, int orders)
+{
+	const struct generation	*gen = c->post->gen;
+	const struct pool	*pool = c->post->pool;
+
+	if (give(g, MSG_LANE, NULL, 0, pool->lane.out,
+	    pool->lane.page_fd) == -1 ||
+	    give(g, MSG_LIVE, NULL, 0, pool->live_fd, -1) == -1 ||
+	    give_u32(g, MSG_SERVICE, ROLE_KEEPER, pool->keeper.out) == -1 ||
+	    give_board(g, c, c->board_fd, orders) == -1)
 		return -1;
-	lane->page = setup_map_lane(lane->page_fd);
-	return lane->page == NULL ? -1 : 0;
+	for (size_t i = 0; i < gen->nbindings; i++) {
+		size_t	 l = gen->bindings[i].listener;
+
+		if (strcmp(gen->conf->listeners[l].pool, pool->name) == 0 &&
+		    give_u32(g, MSG_LISTENER, (uint32_t)l,
+		    gen->bindings[i].bound->fd) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+give_logger(const struct giving *g, const struct master *m)
+{
+	if (give_lane_in(g, &m->lane) == -1)
+		return -1;
+	for (size_t i = 0; i < m->npools; i++)
+		if (give_lane_in(g, &m->pools[i]->lane) == -1)
+			return -1;
+	return 0;
+}
+
+static int
+give_keeper(const struct giving *g, const struct master *m)
+{
+	if (give_meet(g, ROLE_CONTROL, "", &m->keeper) == -1)
+		return -1;
+	for (size_t i = 0; i < m->npools; i++)
+		if (give_meet(g, ROLE_WORKER, m->pools[i]->name,
+		    &m->pools[i]->keeper) == -1)
+			return -1;
+	return 0;
+}
+
+static int
+give_control(const struct giving *g, const struct master *m)
+{
+	if (give_u32(g, MSG_SERVICE, ROLE_KEEPER, m->keeper.out) == -1 ||
+	    give(g, MSG_SOCKET, NULL, 0, m->control->fd, -1) == -1)
+		return -1;
+	for (size_t i = 0; i < m->nchildren; i++)
+		if (m->children[i].board_fd != -1 &&
+		    show_board(g, &m->children[i]) == -1)
+			return -1;
+	return 0;
+}
+
+static int
+give_start(const struct giving *g, const struct master *m,
+    const struct child *c)
+{
+	struct setup_start	 start;
+	const struct post	*p = c->post;
+	int			 dir = -1, rc;
+
+	memset(&start, 0, sizeof(start));	/* the padding too */
+	start.user = m->user;
+	start.background = m->background;
+	start.slot = c->slot;
+	start.generation = p->gen != NULL ? p->gen->number : 0;
+	start.master = getpid();
+	if (p->pool != NULL)
+		snprintf(start.pool, sizeof(start.pool), "%s", p->pool->name);
+	if (p->own_root && m->powers.chroot) {
+		dir = proc_empty_dir();
+		if (dir == -1)
+			return -1;
+	}
+	rc = give(g, MSG_START, &start, sizeof(start), dir, -1);
+	if (dir != -1)
+		close(dir);
+	return rc;
+}
+
+/* Nobody gets what its role has no use for. */
+static int
+give_all(const struct master *m, const struct child *c, int orders)
+{
+	const struct giving	 g = {
+		c->channel, io_now_ms() + HAND_MS,
+	};
+	unsigned int		 id = c->post->role->id;
+	int			 rc = 0;
+
+	for (size_t i = 0; i < m->ngens && rc == 0; i++)
+		if (c->post->gen == NULL || c->post->gen == m->gens[i])
+			rc = give_generation(&g, id, m->gens[i]);
+	if (rc == 0 && c->post->gen == NULL && m->now != NULL)
+		rc = give_u32(&g, MSG_COMMIT, m->now->number, -1);
+	if (rc == 0 && id != ROLE_LOGGER && c->post->pool == NULL)
+		rc = give(&g, MSG_LANE, NULL, 0, m->lane.out,
+		    m->lane.page_fd);
+	if (rc == 0 && id == ROLE_LOGGER)
+		rc = give_logger(&g, m);
+	if (rc == 0 && id == ROLE_KEEPER)
+		rc = give_keeper(&g, m);
+	if (rc == 0 && id == ROLE_CONTROL)
+		rc = give_control(&g, m);
+	if (rc == 0 && id == ROLE_SPAWNER)
+		rc = give_spawner(&g, c, orders);
+	return rc == 0 ? give_start(&g, m, c) : -1;
 }
 
 static _Noreturn void
-execute(const struct supplies *sup, const struct role *role, int channel)
+execute(const struct master *m, const struct role *role, int channel)
 {
 	char	 arg[64], name[] = "sallyportd";
 	char	*argv[] = { name, arg, NULL };
@@ -49,122 +238,338 @@ execute(const struct supplies *sup, const struct role *role, int channel)
 	else if (dup2(channel, SETUP_FD) == -1)
 		_exit(1);
 	/* By descriptor: the file on disk may be a newer build by now. */
-	syscall(SYS_execveat, sup->self, "", argv, environ, AT_EMPTY_PATH);
+	syscall(SYS_execveat, m->self, "", argv, environ, AT_EMPTY_PATH);
 	fprintf(stderr, "sallyportd: cannot execute itself: %s\n",
 	    strerror(errno));
 	_exit(1);
 }
 
-struct giving {
-	int	 fd;
-	int64_t	 deadline;
-};
-
+/* The memory and channel that only a spawner has; *orders is its end. */
 static int
-give(const struct giving *g, uint16_t type, int fd1, int fd2)
+make_board(struct child *c, int *orders)
 {
-	const int	 fds[2] = { fd1, fd2 };
+	int	 ends[2];
 
-	return channel_send_by(g->fd, type, NULL, 0, fds,
-	    fd2 == -1 ? 1 : 2, g->deadline);
-}
-
-static int
-give_listeners(const struct giving *g, const struct supplies *sup,
-    const char *pool)
-{
-	for (size_t i = 0; i < sup->nbound; i++) {
-		const struct bound	*b = &sup->bound[i];
-		uint8_t			 buf[4];
-		struct wr		 w;
-
-		if (strcmp(sup->conf->listeners[b->listener].pool, pool) != 0)
-			continue;
-		wr_init(&w, buf, sizeof(buf));
-		wr_u32(&w, (uint32_t)b->listener);
-		if (channel_send_by(g->fd, MSG_LISTENER, buf, sizeof(buf),
-		    &b->fd, 1, g->deadline) == -1)
-			return -1;
-	}
+	*orders = c->board_fd = c->orders_fd = -1;
+	if (c->post->role->id != ROLE_SPAWNER)
+		return 0;
+	c->board_fd = scoreboard_create(
+	    (size_t)c->post->gen->conf->workers.max);
+	if (c->board_fd == -1 || channel_pair(ends) == -1)
+		return -1;
+	c->orders_fd = ends[0];
+	*orders = ends[1];
 	return 0;
 }
 
-static int
-give_start(const struct giving *g, const struct supplies *sup,
-    const struct child_order *order)
+static void
+close_all(struct child *c)
 {
-	struct setup_start	 start;
-	int			 dir = -1, rc;
+	int	*fds[] = { &c->channel, &c->board_fd, &c->orders_fd };
 
-	memset(&start, 0, sizeof(start));	/* the padding too */
-	start.user = sup->user;
-	start.background = sup->background;
-	start.slot = order->slot;
-	start.master = getpid();
-	snprintf(start.pool, sizeof(start.pool), "%s", order->pool);
-	if (order->own_root && sup->can_chroot) {
-		dir = proc_empty_dir();
-		if (dir == -1)
-			return -1;
+	for (size_t i = 0; i < nitems(fds); i++) {
+		if (*fds[i] != -1)
+			close(*fds[i]);
+		*fds[i] = -1;
 	}
-	rc = channel_send_by(g->fd, MSG_START, &start, sizeof(start), &dir,
-	    dir == -1 ? 0 : 1, g->deadline);
-	if (dir != -1)
-		close(dir);
+}
+
+/* 0, or -1 with errno; then there is no child. */
+static int
+launch(const struct master *m, struct child *c)
+{
+	int	 ends[2] = { -1, -1 }, orders, saved, rc = -1;
+
+	c->channel = -1;
+	if (make_board(c, &orders) == 0 && channel_pair(ends) == 0) {
+		c->channel = ends[0];
+		c->pid = fork();
+		if (c->pid == 0)
+			execute(m, c->post->role, ends[1]);
+		close(ends[1]);
+		if (c->pid != -1)
+			rc = give_all(m, c, orders);
+	}
+	saved = errno;
+	if (orders != -1)
+		close(orders);
+	/* It finds its channel closed and ends, and nobody misses it. */
+	if (rc == -1)
+		close_all(c);
+	errno = saved;
 	return rc;
 }
 
-/* Nobody gets what its role has no use for. */
-static int
-give_all(const struct giving *g, const struct supplies *sup,
-    const struct child_order *order)
+struct child *
+child_newest(const struct master *m, const struct post *post)
 {
-	unsigned int	 id = order->role->id;
+	struct child	*best = NULL;
 
-	if (give(g, MSG_CONF, sup->conf_fd, -1) == -1)
-		return -1;
-	if (id == ROLE_LOGGER) {
-		for (size_t i = 0; i < sup->nlanes; i++)
-			if (give(g, MSG_LANE_IN, sup->lanes[i].in,
-			    sup->lanes[i].page_fd) == -1)
-				return -1;
-	} else if (give(g, MSG_LANE, order->lane->out,
-	    order->lane->page_fd) == -1)
-		return -1;
-	if (id == ROLE_KEEPER && give(g, MSG_BOOK, sup->book_fd, -1) == -1)
-		return -1;
-	if (order->role->per_pool) {
-		if (sup->book_read_fd != -1 &&
-		    give(g, MSG_BOOK, sup->book_read_fd, -1) == -1)
-			return -1;
-		if (give(g, MSG_LIVE, order->live_fd, -1) == -1 ||
-		    give_listeners(g, sup, order->pool) == -1)
-			return -1;
+	for (size_t i = 0; i < m->nchildren; i++) {
+		struct child	*c = &m->children[i];
+
+		if (c->post == post && !c->ending &&
+		    (best == NULL || c->started >= best->started))
+			best = c;
 	}
-	return give_start(g, sup, order);
+	return best;
+}
+
+struct child *
+child_of(const struct master *m, unsigned int role_id)
+{
+	for (size_t i = 0; i < m->nposts; i++)
+		if (m->posts[i]->role->id == role_id)
+			return child_newest(m, m->posts[i]);
+	return NULL;
+}
+
+bool
+child_serves(const struct master *m, const struct generation *gen)
+{
+	for (size_t i = 0; i < m->nchildren; i++)
+		if (m->children[i].post->gen == gen)
+			return true;
+	return false;
+}
+
+/* A place in the pool's counts; SB_SPAWNERS_MAX when all are taken. */
+static uint32_t
+free_slot(const struct master *m, const struct pool *pool)
+{
+	bool		 used[SB_SPAWNERS_MAX] = { false };
+	uint32_t	 slot = 0;
+
+	if (pool == NULL)
+		return 0;
+	for (size_t i = 0; i < m->nchildren; i++)
+		if (m->children[i].post->pool == pool)
+			used[m->children[i].slot] = true;
+	while (slot < SB_SPAWNERS_MAX && used[slot])
+		slot++;
+	return slot;
+}
+
+static void
+try_later(struct post *p)
+{
+	p->backoff_ms = p->backoff_ms == 0 ? BACKOFF_MIN_MS :
+	    p->backoff_ms * 2;
+	if (p->backoff_ms > BACKOFF_MAX_MS)
+		p->backoff_ms = BACKOFF_MAX_MS;
+	p->start_at = io_now_ms() + p->backoff_ms;
 }
 
 int
-child_start(const struct supplies *sup, const struct child_order *order,
-    pid_t *pid)
+child_start(struct master *m, struct post *p)
 {
-	struct giving	 g = { .deadline = io_now_ms() + HAND_MS };
-	int		 ends[2], saved;
+	struct child	 c = {
+		.post = p, .slot = free_slot(m, p->pool),
+		.started = io_now_ms(),
+	};
 
-	if (channel_pair(ends) == -1)
+	p->start_at = 0;
+	if (c.slot == SB_SPAWNERS_MAX || m->nchildren == CHILDREN_MAX) {
+		/* Old ones still have sessions; the newest serves on. */
+		p->start_at = io_now_ms() + FULL_MS;
+		return 0;
+	}
+	c.given = m->ngens > 0 ? m->gens[m->ngens - 1]->number : 0;
+	if (launch(m, &c) == -1) {
+		log_error("cannot start %s: %s", p->role->name,
+		    strerror(errno));
+		try_later(p);
 		return -1;
-	*pid = fork();
-	if (*pid == 0)
-		execute(sup, order->role, ends[1]);
-	saved = errno;
-	close(ends[1]);
-	g.fd = ends[0];
-	if (*pid != -1 && give_all(&g, sup, order) == 0)
-		return ends[0];
-	/* It finds its channel closed and ends; the master buries it. */
-	if (*pid != -1)
-		saved = errno;
-	close(ends[0]);
-	errno = saved;
-	return -1;
+	}
+	m->children = mem_resize(m->children, m->nchildren + 1,
+	    sizeof(*m->children));
+	m->children[m->nchildren++] = c;
+	if (c.board_fd != -1)
+		child_show(m, &c);
+	return 0;
+}
+
+static void
+not_listening(const struct child *c)
+{
+	/* One that does not read will be killed at its deadline. */
+	if (errno != EPIPE)
+		log_warn("%s %d does not listen: %s", c->post->role->name,
+		    (int)c->pid, strerror(errno));
+}
+
+void
+child_tell(const struct child *c, uint16_t type)
+{
+	if (c->channel != -1 &&
+	    channel_send(c->channel, type, NULL, 0, NULL, 0) == -1)
+		not_listening(c);
+}
+
+void
+child_tell_u32(const struct child *c, uint16_t type, uint32_t number)
+{
+	if (c->channel != -1 &&
+	    channel_send_u32(c->channel, type, number) == -1)
+		not_listening(c);
+}
+
+int
+child_give(const struct master *m, struct child *c,
+    const struct generation *gen)
+{
+	const struct giving	 g = {
+		c->channel, io_now_ms() + HAND_MS,
+	};
+	unsigned int		 id = c->post->role->id;
+	int			 rc;
+
+	c->given = gen->number;
+	rc = give_generation(&g, id, gen);
+	for (size_t i = 0; i < m->npools && rc == 0; i++) {
+		const struct pool	*p = m->pools[i];
+
+		if (p->since != gen->number)
+			continue;
+		if (id == ROLE_LOGGER)
+			rc = give_lane_in(&g, &p->lane);
+		else if (id == ROLE_KEEPER)
+			rc = give_meet(&g, ROLE_WORKER, p->name, &p->keeper);
+	}
+	return rc;
+}
+
+void
+child_show(const struct master *m, const struct child *spawner)
+{
+	const struct child	*control = child_of(m, ROLE_CONTROL);
+	const struct giving	 g = {
+		control != NULL ? control->channel : -1,
+		io_now_ms() + HAND_MS,
+	};
+
+	if (g.fd != -1 && show_board(&g, spawner) == -1)
+		not_listening(control);
+}
+
+void
+child_drain(struct child *c)
+{
+	c->ending = true;
+	child_tell(c, MSG_DRAIN);
+}
+
+void
+child_stop(struct child *c)
+{
+	c->ending = true;
+	child_tell(c, MSG_STOP);
+	/* For one that hears no messages just now. */
+	(void)kill(c->pid, SIGTERM);
+}
+
+void
+child_kill(const struct child *c)
+{
+	log_warn("killing %s %d", c->post->role->name, (int)c->pid);
+	if (kill(c->pid, SIGKILL) == -1)
+		log_error("cannot kill it: %s", strerror(errno));
+}
+
+static const char *
+death(int status, char *buf, size_t size)
+{
+	if (WIFSIGNALED(status))
+		snprintf(buf, size, "died by signal %d (%s)",
+		    WTERMSIG(status), strsignal(WTERMSIG(status)));
+	else
+		snprintf(buf, size, "ended with status %d",
+		    WEXITSTATUS(status));
+	return buf;
+}
+
+/* Have another started, unless there is one. */
+static bool
+fill_again(struct master *m, const struct child *c)
+{
+	struct post	*p = c->post;
+
+	if (child_newest(m, p) != NULL)
+		return false;		/* its successor is there already */
+	if (c->ready && io_now_ms() - c->started >= BACKOFF_MIN_MS) {
+		p->backoff_ms = 0;
+		p->start_at = io_now_ms();
+	} else
+		try_later(p);
+	return true;
+}
+
+void
+child_bury(struct master *m, size_t i, int status)
+{
+	struct child	 c = m->children[i];
+	char		 how[128];
+	bool		 again;
+
+	m->children[i] = m->children[--m->nchildren];
+	close_all(&c);
+	if (c.post->pool != NULL)
+		atomic_store(&c.post->pool->live->workers[c.slot], 0);
+	if (c.ending || m->phase >= STOPPING)
+		return;
+	if (m->phase == STARTING) {
+		/* It has said why on standard error. */
+		m->status = WIFEXITED(status) && WEXITSTATUS(status) != 0 ?
+		    WEXITSTATUS(status) : EXIT_RUNTIME;
+		if (WIFSIGNALED(status))
+			log_error("%s %s", c.post->role->name,
+			    death(status, how, sizeof(how)));
+		return;
+	}
+	again = c.post->gen == NULL || c.post->gen != m->next ?
+	    fill_again(m, &c) : false;
+	log_error("%s %d %s%s", c.post->role->name, (int)c.pid,
+	    death(status, how, sizeof(how)), again ?
+	    "; starting another" : "");
+	if (c.post->gen != NULL && c.post->gen == m->next)
+		m->reload.failed = "a process of the new generation ended";
+}
+
+static int64_t
+look_after_child(struct child *c)
+{
+	if (c->kill_at != 0 && io_now_ms() >= c->kill_at) {
+		child_kill(c);
+		c->kill_at = io_now_ms() + STOP_MS;
+	}
+	if (c->kill_at != 0)
+		return c->kill_at;
+	if (c->ready || c->ending || c->post->role->may_lag)
+		return INT64_MAX;
+	if (io_now_ms() < c->started + READY_MS)
+		return c->started + READY_MS;
+	child_kill(c);
+	c->kill_at = io_now_ms() + STOP_MS;
+	return c->kill_at;
+}
+
+int64_t
+child_look_after(struct master *m)
+{
+	int64_t	 next = INT64_MAX, t;
+
+	for (size_t i = 0; i < m->nposts; i++) {
+		struct post	*p = m->posts[i];
+
+		if (p->start_at != 0 && io_now_ms() >= p->start_at)
+			(void)child_start(m, p);
+		if (p->start_at != 0 && p->start_at < next)
+			next = p->start_at;
+	}
+	for (size_t i = 0; i < m->nchildren; i++) {
+		t = look_after_child(&m->children[i]);
+		if (t < next)
+			next = t;
+	}
+	return next;
 }

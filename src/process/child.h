@@ -1,65 +1,56 @@
 /*
- * child.h - starting a role: execute it afresh and hand it what it needs.
+ * child.h - the master's children: started, told, heard of, buried.
+ *
+ * Each is this program executed afresh.  It is handed what its role needs and
+ * nothing else, over the channel by which it reports.
  */
 #ifndef PROCESS_CHILD_H
 #define PROCESS_CHILD_H
 
-#include <sys/types.h>
-
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include "base/log.h"
-#include "process/bind.h"
-#include "process/role.h"
-#include "process/scoreboard.h"
-#include "process/setup.h"
+#include "process/plan.h"
 
 /*
- * A log socket and its page.  The master keeps both ends, so that what is
- * in it outlives the logger.
+ * Start one in the post.  Returns 0, also when all its slots are taken and
+ * it is to be tried later; -1 having said why, to be tried with back-off.
  */
-struct lane {
-	int		 in, out;	/* the logger reads, others write */
-	int		 page_fd;
-	struct log_lane	*page;
-};
+int		 child_start(struct master *m, struct post *p);
 
-/* All that a child may be given; the master's. */
-struct supplies {
-	int			 self;		/* the program */
-	int			 conf_fd;
-	const struct conf	*conf;
-	struct proc_user	 user;
-	bool			 can_chroot;
-	bool			 background;
-	const struct bound	*bound;
-	size_t			 nbound;
-	const struct lane	*lanes;		/* [0] the master's own */
-	size_t			 nlanes;
-	int			 book_fd;	/* or -1 */
-	int			 book_read_fd;	/* or -1 */
-};
+/* The newest of a post that was not told to end, or NULL. */
+struct child	*child_newest(const struct master *m, const struct post *p);
 
-/* What this one child is. */
-struct child_order {
-	const struct role	*role;
-	const char		*pool;		/* "" for none */
-	const struct lane	*lane;		/* to log by */
-	int			 live_fd;	/* or -1 */
-	uint32_t		 slot;
-	bool			 own_root;
-};
+/* The newest of a role that has no pool, or NULL. */
+struct child	*child_of(const struct master *m, unsigned int role_id);
 
-/* 0, or -1 with errno. */
-int	 lane_new(struct lane *lane);
+/* Does a process serve this generation still? */
+bool		 child_serves(const struct master *m,
+		    const struct generation *gen);
+
+/* Send one that does not wait; one that does not read is told of. */
+void		 child_tell(const struct child *c, uint16_t type);
+void		 child_tell_u32(const struct child *c, uint16_t type,
+		    uint32_t number);
 
 /*
- * Start it.  Returns the master's end of its channel and *pid, or -1 with
- * errno; then there is no child.
+ * Give a generation to a role that outlives them, with what is new in it.
+ * -1 with errno.
  */
-int	 child_start(const struct supplies *sup,
-	    const struct child_order *order, pid_t *pid);
+int		 child_give(const struct master *m, struct child *c,
+		    const struct generation *gen);
+
+/* Give control what it needs to know of a spawner. */
+void		 child_show(const struct master *m, const struct child *spawner);
+
+/* Tell to take nothing new and end with the last session. */
+void		 child_drain(struct child *c);
+
+/* Have it end now; kill it with KILL. */
+void		 child_stop(struct child *c);
+void		 child_kill(const struct child *c);
+
+/* Let go of what the master had for child i, which has ended. */
+void		 child_bury(struct master *m, size_t i, int status);
+
+/* Start what is due, kill what does not get ready; when to look again. */
+int64_t		 child_look_after(struct master *m);
 
 #endif

@@ -28,7 +28,9 @@
 #define RETRY_MAX_MS	60000
 
 struct name {
+	uint32_t			 generation;
 	const struct conf_server	*server;
+	struct book_entry		*entry;
 	struct net_addr		 addrs[BOOK_ADDRS_MAX];
 	size_t			 n;
 	int			 retry_ms;
@@ -37,41 +39,50 @@ struct name {
 };
 
 struct keeper {
+	struct setup		*s;
 	struct name		*names;
 	size_t			 nnames;
-	struct book_entry	*book;
 };
 
-bool
-keeper_needed(const struct conf *conf)
-{
-	for (size_t i = 0; i < conf->nbackends; i++)
-		for (size_t j = 0; j < conf->backends[i].servers.n; j++)
-			if (conf->backends[i].servers.v[j].spec.kind ==
-			    NET_NAME)
-				return true;
-	return false;
-}
-
 static void
-gather_names(struct keeper *k, const struct conf *conf)
+add_name(struct keeper *k, uint32_t generation,
+    const struct conf_server *server, struct book_entry *entry)
 {
 	struct name	*nm;
 
-	k->names = mem_calloc(conf->nservers, sizeof(*k->names));
-	for (size_t i = 0; i < conf->nbackends; i++) {
-		const struct conf_servers	*list =
-		    &conf->backends[i].servers;
-
-		for (size_t j = 0; j < list->n; j++) {
-			if (list->v[j].spec.kind != NET_NAME)
-				continue;
-			nm = &k->names[k->nnames++];
-			nm->server = &list->v[j];
-			/* What a keeper before us found is in use. */
-			nm->n = book_read(&k->book[nm->server->index],
-			    nm->addrs, BOOK_ADDRS_MAX);
+	k->names = mem_resize(k->names, k->nnames + 1, sizeof(*k->names));
+	nm = &k->names[k->nnames++];
+	memset(nm, 0, sizeof(*nm));
+	nm->generation = generation;
+	nm->server = server;
+	nm->entry = entry;
+	/* What a keeper before us found is in use. */
+	nm->n = book_read(entry, nm->addrs, BOOK_ADDRS_MAX);
+	for (size_t i = 0; i + 1 < k->nnames && nm->n == 0; i++)
+		if (strcmp(k->names[i].server->text, server->text) == 0) {
+			nm->n = k->names[i].n;
+			memcpy(nm->addrs, k->names[i].addrs,
+			    sizeof(nm->addrs));
+			book_write(entry, nm->addrs, nm->n);
 		}
+}
+
+static void
+gather_names(struct keeper *k, const struct setup_generation *gen)
+{
+	struct book_entry	*book;
+
+	book = book_map_writable(gen->book_fd, gen->conf->nservers);
+	if (book == NULL)
+		log_fatal(1, "address book: %s", strerror(errno));
+	for (size_t i = 0; i < gen->conf->nbackends; i++) {
+		const struct conf_servers	*list =
+		    &gen->conf->backends[i].servers;
+
+		for (size_t j = 0; j < list->n; j++)
+			if (list->v[j].spec.kind == NET_NAME)
+				add_name(k, gen->number, &list->v[j],
+				    &book[list->v[j].index]);
 	}
 }
 
@@ -112,7 +123,7 @@ is_same_set(const struct name *nm, const struct net_addr *addrs, size_t n)
 }
 
 static void
-learn(struct keeper *k, struct name *nm, const struct net_addr *addrs, size_t n)
+learn(struct name *nm, const struct net_addr *addrs, size_t n)
 {
 	char	 text[NET_TEXT_MAX], all[512];
 	size_t	 len = 0;
@@ -124,7 +135,7 @@ learn(struct keeper *k, struct name *nm, const struct net_addr *addrs, size_t n)
 	nm->failing = false;
 	memcpy(nm->addrs, addrs, n * sizeof(*addrs));
 	nm->n = n;
-	book_write(&k->book[nm->server->index], addrs, n);
+	book_write(nm->entry, addrs, n);
 	all[0] = '\0';
 	for (size_t i = 0; i < n && len < sizeof(all); i++)
 		len += (size_t)snprintf(all + len, sizeof(all) - len, " %s",
@@ -148,7 +159,7 @@ miss(struct name *nm, const char *why)
 }
 
 static void
-look_up(struct keeper *k, struct name *nm)
+look_up(struct name *nm)
 {
 	const struct addrinfo	 hints = { .ai_socktype = SOCK_STREAM };
 	struct addrinfo		*res;
@@ -167,7 +178,7 @@ look_up(struct keeper *k, struct name *nm)
 	if (n == 0)
 		miss(nm, "it has no address");
 	else
-		learn(k, nm, addrs, n);
+		learn(nm, addrs, n);
 }
 
 /* Look up what is due; returns milliseconds until the next is. */
@@ -178,17 +189,72 @@ look_up_due(struct keeper *k)
 
 	for (size_t i = 0; i < k->nnames; i++) {
 		if (io_now_ms() >= k->names[i].next)
-			look_up(k, &k->names[i]);
+			look_up(&k->names[i]);
 		if (k->names[i].next < next)
 			next = k->names[i].next;
 	}
 	return io_left_ms(next);
 }
 
+static int
+on_conf(void *ctx, struct rd *r, int *fds)
+{
+	return setup_on_conf(((struct keeper *)ctx)->s, r, fds);
+}
+
+static int
+on_book(void *ctx, struct rd *r, int *fds)
+{
+	struct keeper	*k = ctx;
+	struct setup	*s = k->s;
+
+	if (setup_on_book(s, r, fds) == -1)
+		return -1;
+	gather_names(k, &s->generations[s->ngenerations - 1]);
+	return channel_send_u32(s->channel, MSG_PREPARED,
+	    s->generations[s->ngenerations - 1].number);
+}
+
+static int
+on_meet(void *ctx, struct rd *r, int *fds)
+{
+	return setup_on_meet(((struct keeper *)ctx)->s, r, fds);
+}
+
+static int
+on_forget(void *ctx, struct rd *r, int *fds)
+{
+	struct keeper	*k = ctx;
+	struct rd	 copy = *r;
+	uint32_t	 number = rd_u32(&copy);
+
+	for (size_t i = k->nnames; i-- > 0;)
+		if (k->names[i].generation == number)
+			k->names[i] = k->names[--k->nnames];
+	return setup_on_forget(k->s, r, fds);
+}
+
+static int
+on_commit(void *ctx, struct rd *r, int *fds)
+{
+	(void)ctx;
+	(void)fds;
+	(void)rd_u32(r);
+	return 0;
+}
+
+static const struct channel_rule requests[] = {
+	{ MSG_CONF,	ROLE_MASTER,	1,	on_conf },
+	{ MSG_BOOK,	ROLE_MASTER,	1,	on_book },
+	{ MSG_MEET,	ROLE_MASTER,	1,	on_meet },
+	{ MSG_COMMIT,	ROLE_MASTER,	0,	on_commit },
+	{ MSG_FORGET,	ROLE_MASTER,	0,	on_forget },
+};
+
 void
 keeper_main(struct setup *s)
 {
-	struct keeper		 k = { .names = NULL };
+	struct keeper		 k = { .s = s };
 	struct pollfd		 p = { .fd = s->channel, .events = POLLIN };
 	sigset_t		 none;
 	int			 wait;
@@ -199,17 +265,15 @@ keeper_main(struct setup *s)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	/* One dead DNS server must not hold up all other names for long. */
 	(void)setenv("RES_OPTIONS", "timeout:1 attempts:2", 0);
-	k.book = book_map_writable(s->book_fd, s->conf->nservers);
-	if (k.book == NULL)
-		log_fatal(1, "address book: %s", strerror(errno));
-	gather_names(&k, s->conf);
+	for (size_t i = 0; i < s->ngenerations; i++)
+		gather_names(&k, &s->generations[i]);
 	sandbox_enter();
 	proc_title("keeper: %zu names", k.nnames);
 	wait = look_up_due(&k);
 	setup_ready(s);
 	for (;;) {
-		/* The master says nothing to us but its end. */
-		if (poll(&p, 1, wait) == 1)
+		if (poll(&p, 1, wait) == 1 && channel_dispatch(s->channel,
+		    ROLE_MASTER, requests, nitems(requests), &k) != 1)
 			exit(0);
 		wait = look_up_due(&k);
 	}

@@ -2,12 +2,13 @@
  * logger - owns the log file, or the connection to syslog.
  *
  *	from	may ask
- *	master	MSG_REOPEN
+ *	master	MSG_REOPEN, MSG_CONF, MSG_COMMIT, MSG_FORGET, MSG_LANE_IN
  *	anyone	MSG_LOG, over the lanes
  *
  * It is waited for by nobody: what it cannot read in time stays in the
  * sockets, and what does not fit there is counted by who dropped it.
  */
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 #include <errno.h>
@@ -43,12 +44,20 @@ struct repeat {
 	char		 text[100];	/* the beginning of the last one */
 };
 
-struct logger {
-	struct setup	*s;
+/* Where lines go under one generation. */
+struct target {
+	uint32_t	 generation;	/* 0: there is none */
+	const char	*to;		/* of its configuration */
 	int		 out;		/* -1: syslog */
 	bool		 to_file;
 	bool		 json;
-	bool		*closed;	/* lanes nobody writes to any more */
+};
+
+struct logger {
+	struct setup	*s;
+	struct target	 t;
+	struct target	 next;		/* prepared, not in effect yet */
+	bool		 closed[SETUP_LANES_MAX];	/* nobody writes there */
 	struct repeat	 repeats[64];
 	char		 buf[LOGLINE_TEXT_MAX * 2];
 	size_t		 len;
@@ -83,7 +92,7 @@ flush(struct logger *g)
 
 	if (g->len == 0)
 		return;
-	if (io_write_all(g->out, g->buf, g->len) == -1)
+	if (io_write_all(g->t.out, g->buf, g->len) == -1)
 		g->lost += count_lines(g->buf, g->len);
 	g->len = 0;
 	if (g->lost == 0)
@@ -92,7 +101,7 @@ flush(struct logger *g)
 	lost = g->lost;
 	say(g, LOGLINE_ERROR, "%ju lines were lost: the log could not be "
 	    "written", (uintmax_t)lost);
-	if (io_write_all(g->out, g->buf, g->len) == 0)
+	if (io_write_all(g->t.out, g->buf, g->len) == 0)
 		g->lost = 0;
 	g->len = 0;
 }
@@ -113,9 +122,9 @@ emit(struct logger *g, const struct logline *l, pid_t pid)
 {
 	if (sizeof(g->buf) - g->len < LOGLINE_TEXT_MAX)
 		flush(g);
-	if (g->out == -1)
+	if (g->t.out == -1)
 		to_syslog(l, pid, g->buf);
-	else if (g->json)
+	else if (g->t.json)
 		g->len += logline_json(l, pid, g->buf + g->len);
 	else
 		g->len += logline_text(l, pid, true, g->buf + g->len);
@@ -278,45 +287,156 @@ on_reopen(void *ctx, struct rd *r, int *fds)
 
 	(void)r;
 	(void)fds;
-	if (!g->to_file)
+	if (!g->t.to_file)
 		return 0;
-	fd = open_file(g->s->conf->log.to);
+	fd = open_file(g->t.to);
 	if (fd == -1) {
 		say(g, LOGLINE_ERROR, "cannot open %s again: %s; writing on "
-		    "where I was", g->s->conf->log.to, strerror(errno));
+		    "where I was", g->t.to, strerror(errno));
 		return 0;
 	}
 	flush(g);
-	close(g->out);
-	g->out = fd;
+	close(g->t.out);
+	g->t.out = fd;
 	say(g, LOGLINE_INFO, "log file opened again");
+	return 0;
+}
+
+/* 0, or -1 with errno. */
+static int
+open_target(struct target *t, const struct setup_generation *gen)
+{
+	*t = (struct target){
+		.generation = gen->number, .to = gen->conf->log.to, .out = -1,
+		.json = gen->conf->log.format == CONF_LOG_JSON,
+	};
+	if (strcmp(t->to, "stdout") == 0)
+		t->out = STDOUT_FILENO;
+	else if (strcmp(t->to, "stderr") == 0)
+		t->out = STDERR_FILENO;
+	else if (strcmp(t->to, "syslog") == 0)
+		openlog("sallyportd", LOG_NDELAY, LOG_DAEMON);
+	else {
+		t->to_file = true;
+		t->out = open_file(t->to);
+		return t->out == -1 ? -1 : 0;
+	}
+	return 0;
+}
+
+static void
+close_target(struct target *t)
+{
+	if (t->to_file && t->out != -1)
+		close(t->out);
+	t->generation = 0;
+}
+
+static void
+refusal(const struct target *t, char *buf, size_t size)
+{
+	snprintf(buf, size, "log.to: cannot open %s as user %u, group %u: %s",
+	    t->to, (unsigned)geteuid(), (unsigned)getegid(), strerror(errno));
+}
+
+/* Could lines be written as a new generation wants it? */
+static int
+on_conf(void *ctx, struct rd *r, int *fds)
+{
+	struct logger			*g = ctx;
+	const struct setup_generation	*gen;
+	char				 why[512];
+	uint8_t				 buf[4 + sizeof(why)];
+	struct wr			 w;
+
+	if (setup_on_conf(g->s, r, fds) == -1)
+		return -1;
+	gen = &g->s->generations[g->s->ngenerations - 1];
+	close_target(&g->next);
+	if (open_target(&g->next, gen) == 0)
+		return channel_send_u32(g->s->channel, MSG_PREPARED,
+		    gen->number);
+	refusal(&g->next, why, sizeof(why));
+	g->next.generation = 0;
+	wr_init(&w, buf, sizeof(buf));
+	wr_u32(&w, gen->number);
+	wr_bytes(&w, why, strlen(why));
+	return channel_send(g->s->channel, MSG_REFUSED, buf, wr_len(&w), NULL,
+	    0);
+}
+
+static int
+on_commit(void *ctx, struct rd *r, int *fds)
+{
+	struct logger	*g = ctx;
+
+	(void)fds;
+	if (rd_u32(r) != g->next.generation)
+		return 0;
+	flush(g);
+	close_target(&g->t);
+	g->t = g->next;
+	g->next.generation = 0;
+	log_init("logger", (enum logline_level)setup_generation(g->s,
+	    g->t.generation)->conf->log.level);
+	return 0;
+}
+
+static int
+on_forget(void *ctx, struct rd *r, int *fds)
+{
+	struct logger	*g = ctx;
+	struct rd	 copy = *r;
+	uint32_t	 number = rd_u32(&copy);
+
+	if (number == g->t.generation)
+		return -1;
+	if (number == g->next.generation)
+		close_target(&g->next);
+	return setup_on_forget(g->s, r, fds);
+}
+
+static void
+watch_lane(const struct setup_lane *lane)
+{
+	const int	 on = 1;
+
+	(void)setsockopt(lane->fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
+}
+
+static int
+on_lane_in(void *ctx, struct rd *r, int *fds)
+{
+	struct logger	*g = ctx;
+
+	if (setup_on_lane_in(g->s, r, fds) == -1)
+		return -1;
+	watch_lane(&g->s->lanes[g->s->nlanes - 1]);
+	g->closed[g->s->nlanes - 1] = false;
 	return 0;
 }
 
 static const struct channel_rule requests[] = {
 	{ MSG_REOPEN,	ROLE_MASTER,	0,	on_reopen },
+	{ MSG_CONF,	ROLE_MASTER,	1,	on_conf },
+	{ MSG_COMMIT,	ROLE_MASTER,	0,	on_commit },
+	{ MSG_FORGET,	ROLE_MASTER,	0,	on_forget },
+	{ MSG_LANE_IN,	ROLE_MASTER,	2,	on_lane_in },
 };
 
+/* Those of the pools that are no more. */
 static void
-open_log(struct logger *g)
+drop_closed_lanes(struct logger *g)
 {
-	const char	*to = g->s->conf->log.to;
+	struct setup	*s = g->s;
 
-	g->out = -1;
-	g->json = g->s->conf->log.format == CONF_LOG_JSON;
-	if (strcmp(to, "stdout") == 0)
-		g->out = STDOUT_FILENO;
-	else if (strcmp(to, "stderr") == 0)
-		g->out = STDERR_FILENO;
-	else if (strcmp(to, "syslog") == 0)
-		openlog("sallyportd", LOG_NDELAY, LOG_DAEMON);
-	else {
-		g->to_file = true;
-		g->out = open_file(to);
-		if (g->out == -1)
-			log_fatal(77, "log.to: cannot open %s as user %u, "
-			    "group %u: %s", to, (unsigned)geteuid(),
-			    (unsigned)getegid(), strerror(errno));
+	for (size_t i = s->nlanes; i-- > 0;) {
+		if (!g->closed[i])
+			continue;
+		close(s->lanes[i].fd);
+		(void)munmap(s->lanes[i].lane, sizeof(*s->lanes[i].lane));
+		s->lanes[i] = s->lanes[--s->nlanes];
+		g->closed[i] = g->closed[s->nlanes];
 	}
 }
 
@@ -347,44 +467,65 @@ finish(struct logger *g)
 	exit(0);
 }
 
+/* What is in effect: the one that was committed, or at the start the only. */
+static void
+open_log(struct logger *g)
+{
+	const struct setup_generation	*gen;
+	char				 why[512];
+
+	gen = setup_generation(g->s, g->s->committed);
+	if (gen == NULL)
+		gen = &g->s->generations[0];
+	log_init("logger", (enum logline_level)gen->conf->log.level);
+	if (open_target(&g->t, gen) == 0)
+		return;
+	refusal(&g->t, why, sizeof(why));
+	log_fatal(77, "%s", why);
+}
+
+static void
+serve_once(struct logger *g)
+{
+	struct setup	*s = g->s;
+	struct pollfd	 p[SETUP_LANES_MAX + 1];
+	size_t		 n = s->nlanes;
+
+	p[n] = (struct pollfd){ s->channel, POLLIN, 0 };
+	for (size_t i = 0; i < n; i++)
+		p[i] = (struct pollfd){ s->lanes[i].fd, POLLIN, 0 };
+	/* Its end comes by the channel; TERM tells of a dead master. */
+	if (sig_ppoll(p, n + 1, 1000) == -1) {
+		if (sig_is_set(SIGTERM))
+			finish(g);
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (p[i].revents != 0)
+			(void)read_lane(g, i);
+	close_windows(g, io_now_ms());
+	if (p[n].revents != 0 && channel_dispatch(s->channel, ROLE_MASTER,
+	    requests, nitems(requests), g) != 1)
+		finish(g);
+	drop_closed_lanes(g);
+	flush(g);
+}
+
 void
 logger_main(struct setup *s)
 {
 	static const int	 signals[] = { SIGTERM, 0 };
-	const int		 on = 1;
-	struct pollfd		 p[SETUP_LANES_MAX + 1];
 	static struct logger	 logger;
 	struct logger		*g = &logger;
 
 	g->s = s;
-	g->closed = mem_calloc(s->nlanes, sizeof(*g->closed));
 	sig_init(signals);
 	open_log(g);
 	for (size_t i = 0; i < s->nlanes; i++)
-		(void)setsockopt(s->lanes[i].fd, SOL_SOCKET, SO_PASSCRED, &on,
-		    sizeof(on));
+		watch_lane(&s->lanes[i]);
 	sandbox_enter();
 	proc_title("logger");
 	setup_ready(s);
-	for (;;) {
-		p[s->nlanes] = (struct pollfd){ s->channel, POLLIN, 0 };
-		for (size_t i = 0; i < s->nlanes; i++)
-			p[i] = (struct pollfd){
-			    g->closed[i] ? -1 : s->lanes[i].fd, POLLIN, 0 };
-		/* Its end comes by the channel; TERM tells of a dead master. */
-		if (sig_ppoll(p, s->nlanes + 1, 1000) == -1) {
-			if (sig_is_set(SIGTERM))
-				finish(g);
-			continue;
-		}
-		for (size_t i = 0; i < s->nlanes; i++)
-			if (p[i].revents != 0)
-				(void)read_lane(g, i);
-		close_windows(g, io_now_ms());
-		if (p[s->nlanes].revents != 0 &&
-		    channel_dispatch(s->channel, ROLE_MASTER, requests,
-		    nitems(requests), g) != 1)
-			finish(g);
-		flush(g);
-	}
+	for (;;)
+		serve_once(g);
 }

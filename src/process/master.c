@@ -1,11 +1,14 @@
 /*
  * master - stays root, so it is kept dumb: it reads no byte that came from a
- * network or a user, and from its children only that they are ready, or that
- * a worker crashed.
+ * network or a user but the configuration, and from its children only what
+ * stands here.
  *
  *	from		may say
  *	any role	MSG_READY
+ *	logger, keeper,
+ *	control		MSG_PREPARED, MSG_REFUSED
  *	spawner		MSG_CRASHED
+ *	control		MSG_ASK
  */
 #include <sys/wait.h>
 
@@ -23,112 +26,23 @@
 #include "base/mem.h"
 #include "base/sig.h"
 #include "process/channel.h"
+#include "process/child.h"
 #include "process/master.h"
+#include "process/notify.h"
 #include "process/plan.h"
+#include "process/reload.h"
+#include "process/upgrade.h"
 
-#define READY_MS	30000	/* for a role to serve */
+#define READY_MS	30000	/* for a role to serve, at the start */
 #define LAG_MS		3000	/* that others wait for one that may lag */
 #define STOP_MS		2000	/* from MSG_STOP to KILL */
-#define BACKOFF_MIN_MS	1000	/* for what dies young, doubling */
-#define BACKOFF_MAX_MS	60000
 #define RENEW_MS	1000	/* between new spawners after crashes */
-#define CHILDREN_MAX	1024
 
 /* Who sent what is being dispatched. */
 struct sender {
 	struct master	*m;
 	size_t		 child;		/* index */
 };
-
-static struct child *
-newest(const struct master *m, const struct post *post)
-{
-	struct child	*best = NULL;
-
-	for (size_t i = 0; i < m->nchildren; i++) {
-		struct child	*c = &m->children[i];
-
-		if (c->post == post && !c->ending &&
-		    (best == NULL || c->started >= best->started))
-			best = c;
-	}
-	return best;
-}
-
-static bool
-slot_is_used(const struct master *m, const struct post *post, uint32_t slot)
-{
-	for (size_t i = 0; i < m->nchildren; i++)
-		if (m->children[i].post == post && m->children[i].slot == slot)
-			return true;
-	return false;
-}
-
-/* A place in the pool's counts; SB_SPAWNERS_MAX when all are taken. */
-static uint32_t
-free_slot(const struct master *m, const struct post *post)
-{
-	uint32_t	 slot = 0;
-
-	while (slot < SB_SPAWNERS_MAX && slot_is_used(m, post, slot))
-		slot++;
-	return slot;
-}
-
-static void
-try_later(struct post *p)
-{
-	p->backoff_ms = p->backoff_ms == 0 ? BACKOFF_MIN_MS :
-	    p->backoff_ms * 2;
-	if (p->backoff_ms > BACKOFF_MAX_MS)
-		p->backoff_ms = BACKOFF_MAX_MS;
-	p->start_at = io_now_ms() + p->backoff_ms;
-}
-
-static int
-start_child(struct master *m, struct post *p)
-{
-	struct child_order	 order = {
-		.role = p->role, .pool = p->pool,
-		.lane = &m->lanes[p->lane], .live_fd = p->live_fd,
-		.slot = free_slot(m, p), .own_root = p->own_root,
-	};
-	struct child		*c;
-	pid_t			 pid;
-	int			 channel;
-
-	p->start_at = 0;
-	if (order.slot == SB_SPAWNERS_MAX || m->nchildren == CHILDREN_MAX) {
-		/* Old ones still have sessions; the newest serves on. */
-		p->start_at = io_now_ms() + RENEW_MS;
-		return 0;
-	}
-	channel = child_start(&m->sup, &order, &pid);
-	if (channel == -1) {
-		log_error("cannot start %s: %s", p->role->name,
-		    strerror(errno));
-		try_later(p);
-		return -1;
-	}
-	m->children = mem_resize(m->children, m->nchildren + 1,
-	    sizeof(*m->children));
-	c = &m->children[m->nchildren++];
-	*c = (struct child){
-		.post = p, .pid = pid, .channel = channel,
-		.slot = order.slot, .started = io_now_ms(),
-	};
-	return 0;
-}
-
-static void
-tell(const struct child *c, uint16_t type)
-{
-	/* One that does not read will be killed at its deadline. */
-	if (channel_send(c->channel, type, NULL, 0, NULL, 0) == -1 &&
-	    errno != EPIPE)
-		log_warn("%s %d does not listen: %s", c->post->role->name,
-		    (int)c->pid, strerror(errno));
-}
 
 /* The newcomer serves; those before it take nothing new. */
 static int
@@ -141,15 +55,48 @@ on_ready(void *ctx, struct rd *r, int *fds)
 	(void)r;
 	(void)fds;
 	c->ready = true;
+	if (c->prepared < c->given)
+		c->prepared = c->given;
 	for (size_t i = 0; i < m->nchildren; i++) {
 		struct child	*old = &m->children[i];
 
-		if (old->post != c->post || old == c || old->ending ||
-		    c->ending)
-			continue;
-		old->ending = true;
-		tell(old, MSG_DRAIN);
+		if (old->post == c->post && old != c && !old->ending &&
+		    !c->ending)
+			child_drain(old);
 	}
+	return 0;
+}
+
+static int
+on_prepared(void *ctx, struct rd *r, int *fds)
+{
+	struct sender	*from = ctx;
+	struct child	*c = &from->m->children[from->child];
+	uint32_t	 number = rd_u32(r);
+
+	(void)fds;
+	if (number > c->given)
+		return -1;
+	if (number > c->prepared)
+		c->prepared = number;
+	return 0;
+}
+
+static int
+on_refused(void *ctx, struct rd *r, int *fds)
+{
+	struct sender	*from = ctx;
+	uint32_t	 number = rd_u32(r);
+	size_t		 len = r->left;
+	const uint8_t	*text = rd_take(r, len);
+	char		 why[512];
+
+	(void)fds;
+	if (text == NULL)
+		return -1;
+	snprintf(why, sizeof(why), "%.*s", (int)len, (const char *)text);
+	if (from->m->next != NULL && from->m->next->number == number)
+		reload_fail(from->m, why);
 	return 0;
 }
 
@@ -167,71 +114,118 @@ on_crashed(void *ctx, struct rd *r, int *fds)
 	(void)r;
 	(void)fds;
 	if (c->ending || from->m->phase != RUNNING ||
-	    c != newest(from->m, c->post) || c->post->start_at != 0)
+	    c != child_newest(from->m, c->post) || c->post->start_at != 0)
 		return 0;
 	c->post->start_at = io_now_ms() > earliest ? io_now_ms() : earliest;
 	return 0;
 }
 
-static const struct channel_rule requests[] = {
-	{ MSG_READY,	ROLE_ANY,	0,	on_ready },
-	{ MSG_CRASHED,	ROLE_SPAWNER,	0,	on_crashed },
-};
+static void	 drain(struct master *);
 
-static const char *
-death(int status, char *buf, size_t size)
+/* What each child is, one message each. */
+static void
+tell_status(const struct master *m, struct asker who, int channel)
 {
-	if (WIFSIGNALED(status))
-		snprintf(buf, size, "died by signal %d (%s)",
-		    WTERMSIG(status), strsignal(WTERMSIG(status)));
-	else
-		snprintf(buf, size, "ended with status %d",
-		    WEXITSTATUS(status));
-	return buf;
+	for (size_t i = 0; i < m->nchildren; i++) {
+		const struct child	*c = &m->children[i];
+		struct setup_child	 s;
+		uint8_t			 buf[4 + sizeof(s)];
+		struct wr		 w;
+
+		memset(&s, 0, sizeof(s));
+		s.pid = c->pid;
+		s.generation = c->post->gen != NULL ?
+		    c->post->gen->number : 0;
+		s.started_us = c->started * 1000;
+		s.ready = c->ready;
+		s.ending = c->ending;
+		s.own_root = c->post->own_root && m->powers.chroot;
+		snprintf(s.role, sizeof(s.role), "%s", c->post->role->name);
+		if (c->post->pool != NULL)
+			snprintf(s.pool, sizeof(s.pool), "%s",
+			    c->post->pool->name);
+		wr_init(&w, buf, sizeof(buf));
+		wr_u32(&w, who.tag);
+		wr_bytes(&w, &s, sizeof(s));
+		(void)channel_send_by(channel, MSG_CHILD, buf, sizeof(buf),
+		    NULL, 0, io_now_ms() + 100);
+	}
+	reload_answer(m, who, EXIT_OK);
 }
 
-/* Have another started, unless there is one. */
 static bool
-fill_again(struct master *m, const struct child *c)
+is_busy(struct master *m, struct asker who)
 {
-	struct post	*p = c->post;
-
-	if (newest(m, p) != NULL)
-		return false;		/* its successor is there already */
-	if (c->ready && io_now_ms() - c->started >= BACKOFF_MIN_MS) {
-		p->backoff_ms = 0;
-		p->start_at = io_now_ms();
-	} else
-		try_later(p);
+	if (m->next == NULL && m->upgrade.fd == -1 && m->phase == RUNNING)
+		return false;
+	reload_report(m, who, m->phase != RUNNING ?
+	    "it is about to stop" : m->next != NULL ?
+	    "a reload is under way" : "an upgrade is under way");
+	reload_answer(m, who, EXIT_RUNTIME);
 	return true;
 }
 
 static void
-bury(struct master *m, size_t i, int status)
+reopen(const struct master *m)
 {
-	struct child	 c = m->children[i];
-	char		 how[128];
+	const struct child	*c = child_of(m, ROLE_LOGGER);
 
-	m->children[i] = m->children[--m->nchildren];
-	if (c.channel != -1)
-		close(c.channel);
-	if (c.post->live != NULL)
-		atomic_store(&c.post->live->workers[c.slot], 0);
-	if (c.ending || m->phase >= STOPPING)
-		return;
-	if (m->phase == STARTING) {
-		/* It has said why on standard error. */
-		m->status = WIFEXITED(status) && WEXITSTATUS(status) != 0 ?
-		    WEXITSTATUS(status) : EXIT_RUNTIME;
-		if (WIFSIGNALED(status))
-			log_error("%s %s", c.post->role->name,
-			    death(status, how, sizeof(how)));
-		return;
-	}
-	log_error("%s %d %s%s", c.post->role->name, (int)c.pid,
-	    death(status, how, sizeof(how)), fill_again(m, &c) ?
-	    "; starting another" : "");
+	if (c != NULL)
+		child_tell(c, MSG_REOPEN);
 }
+
+static int
+on_ask(void *ctx, struct rd *r, int *fds)
+{
+	struct sender	*from = ctx;
+	struct master	*m = from->m;
+	struct child	*c = &m->children[from->child];
+	uint32_t	 what = rd_u32(r);
+	struct asker	 who = { c->pid, rd_u32(r) };
+
+	(void)fds;
+	if (!rd_ok(r))
+		return -1;
+	switch (what) {
+	case ASK_STATUS:
+		tell_status(m, who, c->channel);
+		return 0;
+	case ASK_CHECK:
+		reload_check(m, who);
+		return 0;
+	case ASK_RELOAD:
+		if (!is_busy(m, who))
+			reload_begin(m, who);
+		return 0;
+	case ASK_REOPEN:
+		reopen(m);
+		reload_answer(m, who, EXIT_OK);
+		return 0;
+	case ASK_UPGRADE:
+		if (!is_busy(m, who))
+			upgrade_begin(m, who);
+		return 0;
+	case ASK_STOP:
+		reload_answer(m, who, EXIT_OK);
+		m->stop = true;
+		return 0;
+	case ASK_DRAIN:
+		reload_answer(m, who, EXIT_OK);
+		drain(m);
+		return 0;
+	}
+	return -1;
+}
+
+#define ROLE_LASTING	(ROLE_LOGGER | ROLE_KEEPER | ROLE_CONTROL)
+
+static const struct channel_rule requests[] = {
+	{ MSG_READY,	ROLE_ANY,	0,	on_ready },
+	{ MSG_PREPARED,	ROLE_LASTING,	0,	on_prepared },
+	{ MSG_REFUSED,	ROLE_LASTING,	0,	on_refused },
+	{ MSG_CRASHED,	ROLE_SPAWNER,	0,	on_crashed },
+	{ MSG_ASK,	ROLE_CONTROL,	0,	on_ask },
+};
 
 static void
 reap(struct master *m)
@@ -240,70 +234,69 @@ reap(struct master *m)
 	pid_t	 pid;
 
 	(void)sig_take(SIGCHLD);
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (upgrade_bury(m, pid, status))
+			continue;
 		for (size_t i = 0; i < m->nchildren; i++)
 			if (m->children[i].pid == pid) {
-				bury(m, i, status);
+				child_bury(m, i, status);
 				break;
 			}
-}
-
-static void
-kill_child(const struct child *c)
-{
-	log_warn("killing %s %d", c->post->role->name, (int)c->pid);
-	if (kill(c->pid, SIGKILL) == -1)
-		log_error("cannot kill it: %s", strerror(errno));
+	}
 }
 
 /* One that cannot be understood has no business here any more. */
 static void
-hear_children(struct master *m, const struct pollfd *p, size_t n)
+hear_child(struct master *m, size_t i)
 {
-	for (size_t i = 0; i < n; i++) {
-		struct sender	 from = { m, i };
-		struct child	*c = &m->children[i];
+	struct sender	 from = { m, i };
+	struct child	*c = &m->children[i];
 
-		if (p[i].revents == 0)
-			continue;
-		switch (channel_dispatch(c->channel, c->post->role->id,
-		    requests, nitems(requests), &from)) {
-		case 1:
-			continue;
-		case -1:
-			log_error("%s %d said what it may not",
-			    c->post->role->name, (int)c->pid);
-			kill_child(c);
-		}
-		/* It ends, or has lost its wits; both end in bury(). */
-		close(c->channel);
-		c->channel = -1;
-		c->kill_at = io_now_ms() + STOP_MS;
-		(void)kill(c->pid, SIGTERM);
+	switch (channel_dispatch(c->channel, c->post->role->id, requests,
+	    nitems(requests), &from)) {
+	case 1:
+		return;
+	case -1:
+		log_error("%s %d said what it may not", c->post->role->name,
+		    (int)c->pid);
+		child_kill(c);
 	}
+	/* It ends, or has lost its wits; both end in child_bury(). */
+	close(c->channel);
+	c->channel = -1;
+	c->kill_at = io_now_ms() + STOP_MS;
+	(void)kill(c->pid, SIGTERM);
 }
 
 /* Wait for whatever comes next, at most until `deadline', and take it in. */
 static void
 wait_once(struct master *m, int64_t deadline)
 {
-	struct pollfd	 p[CHILDREN_MAX];
-	size_t		 n = m->nchildren;
-	int		 ready;
+	static struct pollfd	*p;
+	size_t			 n = m->nchildren;
 
+	p = mem_resize(p, n + 1, sizeof(*p));
 	for (size_t i = 0; i < n; i++)
 		p[i] = (struct pollfd){ m->children[i].channel, POLLIN, 0 };
-	ready = sig_ppoll(p, n, io_left_ms(deadline));
-	if (ready > 0)
-		hear_children(m, p, n);
+	p[n] = (struct pollfd){
+		m->upgrade.deaf ? -1 : m->upgrade.fd, POLLIN, 0,
+	};
+	if (sig_ppoll(p, n + 1, io_left_ms(deadline)) > 0) {
+		/* A handler may add children, behind these. */
+		for (size_t i = 0; i < n; i++)
+			if (p[i].revents != 0)
+				hear_child(m, i);
+		if (p[n].revents != 0 && m->upgrade.fd != -1)
+			upgrade_hear(m);
+	}
 	reap(m);
+	reload_tidy(m);
 }
 
 static bool
-is_stop_asked(void)
+is_stop_asked(const struct master *m)
 {
-	return sig_is_set(SIGTERM) || sig_is_set(SIGINT) ||
-	    sig_is_set(SIGQUIT);
+	return m->stop || sig_is_set(SIGTERM) || sig_is_set(SIGINT);
 }
 
 /* Start one post and wait until it serves.  -1 when it cannot. */
@@ -314,34 +307,21 @@ start_post(struct master *m, struct post *p)
 			    (p->role->may_lag ? LAG_MS : READY_MS);
 	struct child	*c;
 
-	if (start_child(m, p) == -1) {
+	if (child_start(m, p) == -1)
 		m->status = EXIT_RUNTIME;
-		return -1;
-	}
-	while (m->status == 0 && !is_stop_asked()) {
-		c = newest(m, p);
+	while (m->status == 0 && !is_stop_asked(m) && !sig_is_set(SIGQUIT)) {
+		c = child_newest(m, p);
 		if (c == NULL || c->ready)
-			break;
+			return 0;
 		if (io_left_ms(deadline) == 0) {
 			if (p->role->may_lag)
-				break;
+				return 0;
 			log_error("%s does not get ready", p->role->name);
 			m->status = EXIT_RUNTIME;
 		}
 		wait_once(m, deadline);
 	}
-	if (is_stop_asked() && m->status == 0)
-		m->phase = STOPPING;
-	return m->status == 0 && !is_stop_asked() ? 0 : -1;
-}
-
-static void
-stop_child(struct child *c)
-{
-	c->ending = true;
-	tell(c, MSG_STOP);
-	/* For one that is in a look-up and hears no messages. */
-	(void)kill(c->pid, SIGTERM);
+	return -1;
 }
 
 /* Have all but the logger end, or the logger too. */
@@ -353,7 +333,7 @@ end_children(struct master *m, bool logger)
 
 	for (size_t i = 0; i < m->nchildren; i++)
 		if (logger || m->children[i].post->role->id != ROLE_LOGGER)
-			stop_child(&m->children[i]);
+			child_stop(&m->children[i]);
 	for (;;) {
 		left = false;
 		for (size_t i = 0; i < m->nchildren; i++) {
@@ -361,7 +341,7 @@ end_children(struct master *m, bool logger)
 				continue;
 			left = true;
 			if (io_left_ms(deadline) == 0 && !killed)
-				kill_child(&m->children[i]);
+				child_kill(&m->children[i]);
 		}
 		if (!left)
 			return;
@@ -379,57 +359,85 @@ static int
 finish(struct master *m)
 {
 	m->phase = STOPPING;
+	if (!m->upgrade.done)
+		notify_stopping();
 	end_children(m, false);
-	bind_free(&m->bound, m->nbound);
+	bind_free(&m->ports, m->upgrade.done);
 	plan_remove_pidfile(m);
 	if (m->status == 0)
 		log_info("stopped");
 	/* With the last sending end gone the logger knows it has it all. */
-	for (size_t i = 0; i < m->nlanes; i++)
-		close(m->lanes[i].out);
+	for (size_t i = 0; i < m->npools; i++)
+		plan_close_lane(&m->pools[i]->lane);
+	plan_close_lane(&m->lane);
 	m->phase = STOPPED;
 	end_children(m, true);
 	plan_free(m);
 	return m->status;
 }
 
+/* Everything in the order of the table; then it serves. */
 static void
 start_all(struct master *m)
 {
 	bool	 logging = false;
 
 	for (size_t i = 0; i < m->nposts; i++) {
-		if (start_post(m, &m->posts[i]) == -1)
+		if (start_post(m, m->posts[i]) == -1)
 			return;
-		if (!logging && m->posts[i].role->id == ROLE_LOGGER) {
+		if (!logging && m->posts[i]->role->id == ROLE_LOGGER) {
 			/* From here on others read what we have to say. */
-			log_open(m->lanes[0].out, m->lanes[0].page);
+			log_open(m->lane.out, m->lane.page);
 			log_info("sallyportd %s starts, master is process %d",
 			    PACKAGE_VERSION, (int)getpid());
 			plan_say_what_is_lost(m);
+			bind_disinherit(&m->ports);
 			logging = true;
 		}
 	}
 	m->phase = RUNNING;
 }
 
+/* Pools take nothing new; the master ends when their sessions have. */
+static void
+drain_pools(struct master *m, int64_t deadline)
+{
+	m->phase = DRAINING;
+	m->deadline = deadline;
+	for (size_t i = 0; i < m->nposts; i++)
+		m->posts[i]->start_at = 0;
+	for (size_t i = 0; i < m->nchildren; i++)
+		if (m->children[i].post->role->per_pool)
+			child_drain(&m->children[i]);
+}
+
 static void
 drain(struct master *m)
 {
+	int64_t	 ms = m->now->conf->timeouts.drain;
+
+	if (m->phase == DRAINING && m->upgrade.done)
+		m->deadline = io_now_ms() + ms;
 	if (m->phase != RUNNING)
 		return;
 	log_info("taking no more connections; sessions have %lld seconds to "
-	    "end", (long long)m->conf->timeouts.drain / 1000);
-	m->phase = DRAINING;
-	m->deadline = io_now_ms() + m->conf->timeouts.drain;
-	for (size_t i = 0; i < m->nposts; i++)
-		m->posts[i].start_at = 0;
-	for (size_t i = 0; i < m->nchildren; i++)
-		if (m->children[i].post->role->per_pool) {
-			m->children[i].ending = true;
-			tell(&m->children[i], MSG_DRAIN);
-		}
-	bind_shut(m->bound, m->nbound);
+	    "end", (long long)ms / 1000);
+	notify_stopping();
+	reload_fail(m, "the daemon is about to stop");
+	drain_pools(m, io_now_ms() + ms);
+	bind_shut(&m->ports);
+}
+
+/* Our successor serves: its control is to answer, and its workers. */
+static void
+retire(struct master *m)
+{
+	struct child	*control = child_of(m, ROLE_CONTROL);
+
+	if (control != NULL)
+		child_stop(control);
+	drain_pools(m, INT64_MAX);
+	proc_title("master, replaced by process %d", (int)m->upgrade.pid);
 }
 
 static bool
@@ -446,82 +454,107 @@ is_drained(const struct master *m)
 static void
 hear_signals(struct master *m)
 {
+	const struct asker	 nobody = { 0, 0 };
+	bool			 free = m->phase == RUNNING &&
+				    m->next == NULL && m->upgrade.fd == -1;
+
 	if (sig_take(SIGQUIT))
 		drain(m);
-	if (sig_take(SIGHUP))
-		log_warn("HUP: a running daemon does not read its "
-		    "configuration again yet; start it again instead");
+	/* What comes in the middle of one is the next to be done. */
+	if (free && sig_take(SIGHUP))
+		reload_begin(m, nobody);
+	else if (free && sig_take(SIGUSR2))
+		upgrade_begin(m, nobody);
 	if (sig_take(SIGUSR1))
-		for (size_t i = 0; i < m->nchildren; i++)
-			if (m->children[i].post->role->id == ROLE_LOGGER)
-				tell(&m->children[i], MSG_REOPEN);
+		reopen(m);
 }
 
-/* Start what is due, kill what does not get ready; when to look again. */
 static int64_t
-look_after_posts(struct master *m)
+earlier(int64_t a, int64_t b)
 {
-	int64_t	 next = io_now_ms() + 60000;
+	return a < b ? a : b;
+}
 
-	for (size_t i = 0; i < m->nposts; i++) {
-		struct post	*p = &m->posts[i];
+/* See to everything that has a time; when the next of it comes. */
+static int64_t
+look_after_all(struct master *m)
+{
+	int64_t	 next = io_now_ms() + 60000, dog = notify_watchdog_ms();
 
-		if (p->start_at != 0 && io_now_ms() >= p->start_at)
-			(void)start_child(m, p);
-		if (p->start_at != 0 && p->start_at < next)
-			next = p->start_at;
+	if (dog > 0) {
+		notify_watchdog();
+		next = earlier(next, io_now_ms() + dog);
 	}
-	for (size_t i = 0; i < m->nchildren; i++) {
-		struct child	*c = &m->children[i];
-
-		if (c->kill_at != 0 && io_now_ms() >= c->kill_at) {
-			kill_child(c);
-			c->kill_at = io_now_ms() + STOP_MS;
-		}
-		if (c->kill_at != 0 && c->kill_at < next)
-			next = c->kill_at;
-		if (c->ready || c->ending || c->post->role->may_lag)
-			continue;
-		if (io_now_ms() >= c->started + READY_MS && c->kill_at == 0) {
-			kill_child(c);
-			c->kill_at = io_now_ms() + STOP_MS;
-		} else if (c->started + READY_MS < next)
-			next = c->started + READY_MS;
-	}
-	if (m->phase == DRAINING && m->deadline < next)
-		next = m->deadline;
+	next = earlier(next, reload_step(m));
+	next = earlier(next, child_look_after(m));
+	next = earlier(next, upgrade_look_after(m));
+	next = earlier(next, bind_tidy(&m->ports));
+	if (m->phase == DRAINING)
+		next = earlier(next, m->deadline);
 	return next;
 }
 
+/* The pid file is ours once the one before us has let go of it. */
+static int
+take_over(struct master *m)
+{
+	if (m->predecessor == -1)
+		return 0;
+	if (upgrade_take_over(m->predecessor) == -1) {
+		log_error("the daemon before this one does not let go");
+		return EXIT_RUNTIME;
+	}
+	close(m->predecessor);
+	/* Without it this one serves all the same. */
+	(void)plan_lock_pidfile(m, m->now->conf);
+	return 0;
+}
+
+static void
+run(struct master *m, void (*announce)(int status))
+{
+	size_t	 n = m->now->conf->nlisteners;
+
+	if (m->pidfile != NULL)
+		(void)pidfile_write(m->pidfile);
+	proc_title("master, %zu listeners", n);
+	log_info("ready: %zu listeners", n);
+	reload_say_ready(m);
+	announce(EXIT_OK);
+	while (!is_stop_asked(m) && !is_drained(m)) {
+		wait_once(m, look_after_all(m));
+		hear_signals(m);
+		if (m->upgrade.done && m->phase == RUNNING)
+			retire(m);
+	}
+}
+
 int
-master_run(const struct conf *conf, bool background,
-    void (*announce)(int status))
+master_run(const struct master_order *order)
 {
 	static const int	 signals[] = {
-		SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGCHLD, 0,
+		SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD,
+		0,
 	};
-	struct master		 m = { .conf = conf };
+	struct master		 m = {
+		.load = order->load, .background = order->background,
+		.path = order->path, .argv = order->argv,
+		.predecessor = order->predecessor,
+	};
 
-	log_init("master", (enum logline_level)conf->log.level);
+	log_init("master", (enum logline_level)order->conf->log.level);
 	sig_init(signals);
-	m.sup.background = background;
-	m.status = plan_make(&m);
+	notify_init();
+	m.status = plan_make(&m, order->conf);
 	if (m.status != 0) {
-		bind_free(&m.bound, m.nbound);
+		bind_free(&m.ports, false);
 		plan_remove_pidfile(&m);
 		return m.status;
 	}
 	start_all(&m);
-	if (m.phase != RUNNING)
-		return finish(&m);
-	if (m.pidfile != NULL)
-		(void)pidfile_write(m.pidfile);
-	proc_title("master, %zu listeners", conf->nlisteners);
-	log_info("ready: %zu listeners", conf->nlisteners);
-	announce(EXIT_OK);
-	while (!sig_is_set(SIGTERM) && !sig_is_set(SIGINT) && !is_drained(&m)) {
-		wait_once(&m, look_after_posts(&m));
-		hear_signals(&m);
-	}
+	if (m.phase == RUNNING)
+		m.status = take_over(&m);
+	if (m.phase == RUNNING && m.status == 0)
+		run(&m, order->announce);
 	return finish(&m);
 }

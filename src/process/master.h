@@ -8,12 +8,22 @@
 
 #include "policy/conf.h"
 
-/*
- * Run until a signal ends it; returns the exit code.  `announce' is called
- * once, with 0, when every pool serves.  In the background nobody reads
- * standard error after that, and standard input is /dev/null.
- */
-int	 master_run(const struct conf *conf, bool background,
-	    void (*announce)(int status));
+struct master_order {
+	struct conf	 *conf;		/* to begin with; taken over */
+	/* Read the configuration anew.  NULL with the report. */
+	struct conf	*(*load)(struct conf_report *report);
+	/*
+	 * Called once, with 0, when every pool serves.  In the background
+	 * nobody reads standard error after that.
+	 */
+	void		 (*announce)(int status);
+	bool		  background;
+	const char	 *path;		/* of the program, to start a newer */
+	char		**argv;		/* and with what */
+	int		  predecessor;	/* whom we take over from, or -1 */
+};
+
+/* Run until a signal ends it; returns the exit code. */
+int	 master_run(const struct master_order *order);
 
 #endif

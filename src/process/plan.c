@@ -9,25 +9,78 @@
 
 #include "base/mem.h"
 #include "process/book.h"
+#include "process/channel.h"
 #include "process/plan.h"
 
-static void
-add_lane(struct master *m)
+#define LANE_BYTES	(1024 * 1024)	/* of log lines that may wait */
+#define POOLS_MAX	(SETUP_LANES_MAX - 1)
+
+static int
+lane_new(struct lane *lane)
 {
-	m->lanes = mem_resize(m->lanes, m->nlanes + 1, sizeof(*m->lanes));
-	if (lane_new(&m->lanes[m->nlanes]) == -1)
-		log_fatal(EXIT_RUNTIME, "log socket: %s", strerror(errno));
-	m->nlanes++;
+	const int	 size = LANE_BYTES;
+	int		 ends[2];
+
+	if (channel_pair(ends) == -1)
+		return -1;
+	lane->in = ends[0];
+	lane->out = ends[1];
+	/* Only root may go beyond the system's limit. */
+	if (setsockopt(lane->out, SOL_SOCKET, SO_SNDBUFFORCE, &size,
+	    sizeof(size)) == -1)
+		(void)setsockopt(lane->out, SOL_SOCKET, SO_SNDBUF, &size,
+		    sizeof(size));
+	lane->page_fd = proc_memfd("log", sizeof(*lane->page));
+	if (lane->page_fd == -1)
+		return -1;
+	lane->page = setup_map_lane(lane->page_fd);
+	return lane->page == NULL ? -1 : 0;
+}
+
+static void
+lane_free(struct lane *lane)
+{
+	close(lane->in);
+	plan_close_lane(lane);
+	close(lane->page_fd);
+	munmap(lane->page, sizeof(*lane->page));
+}
+
+void
+plan_close_lane(struct lane *lane)
+{
+	if (lane->out != -1)
+		close(lane->out);
+	lane->out = -1;
+}
+
+static int
+rendezvous_new(struct rendezvous *r)
+{
+	int	 ends[2];
+
+	if (channel_pair(ends) == -1)
+		return -1;
+	r->in = ends[0];
+	r->out = ends[1];
+	return 0;
+}
+
+static void
+rendezvous_free(struct rendezvous *r)
+{
+	close(r->in);
+	close(r->out);
 }
 
 /* chroot would hide the sockets that such a pool dials. */
 static bool
-dials_paths(const struct master *m, const char *pool)
+dials_paths(const struct conf *conf, const char *pool)
 {
-	for (size_t i = 0; i < m->conf->nlisteners; i++) {
-		const struct conf_listener	*l = &m->conf->listeners[i];
+	for (size_t i = 0; i < conf->nlisteners; i++) {
+		const struct conf_listener	*l = &conf->listeners[i];
 		const struct conf_servers	*list =
-		    &m->conf->backends[l->backend].servers;
+		    &conf->backends[l->backend].servers;
 
 		if (strcmp(l->pool, pool) != 0)
 			continue;
@@ -40,119 +93,219 @@ dials_paths(const struct master *m, const char *pool)
 }
 
 static struct post *
-add_post(struct master *m, const struct role *role, const char *pool)
+add_post(struct master *m, const struct role *role)
 {
-	struct post	*p = &m->posts[m->nposts++];
+	struct post	*p = mem_calloc(1, sizeof(*p));
 
-	*p = (struct post){
-		.role = role, .pool = pool, .live_fd = -1,
-		.own_root = role->own_root,
-	};
+	p->role = role;
+	p->own_root = role->own_root;
+	m->posts = mem_resize(m->posts, m->nposts + 1, sizeof(*m->posts));
+	m->posts[m->nposts++] = p;
+	return p;
+}
+
+static struct pool *
+find_pool(const struct master *m, const char *name)
+{
+	for (size_t i = 0; i < m->npools; i++)
+		if (strcmp(m->pools[i]->name, name) == 0)
+			return m->pools[i];
+	return NULL;
+}
+
+static struct pool *
+add_pool(struct master *m, const char *name, uint32_t since)
+{
+	struct pool	*p = mem_calloc(1, sizeof(*p));
+
+	snprintf(p->name, sizeof(p->name), "%s", name);
+	p->since = since;
+	p->live_fd = proc_memfd("live", sizeof(*p->live));
+	if (lane_new(&p->lane) == -1 || rendezvous_new(&p->keeper) == -1 ||
+	    p->live_fd == -1 ||
+	    (p->live = scoreboard_map_live(p->live_fd)) == NULL)
+		log_fatal(EXIT_RUNTIME, "pool %s: %s", name, strerror(errno));
+	m->pools = mem_resize(m->pools, m->npools + 1, sizeof(*m->pools));
+	m->pools[m->npools++] = p;
 	return p;
 }
 
 static void
-add_pool(struct master *m, const struct role *role, const char *pool)
+free_pool(struct master *m, size_t i)
 {
-	struct post	*p = add_post(m, role, pool);
+	struct pool	*p = m->pools[i];
 
-	if (m->nlanes == SETUP_LANES_MAX)
-		log_fatal(EXIT_CONFIG, "more than %d pools",
-		    SETUP_LANES_MAX - 1);
-	add_lane(m);
-	p->lane = m->nlanes - 1;
-	p->live_fd = proc_memfd("live", sizeof(*p->live));
-	if (p->live_fd == -1 ||
-	    (p->live = scoreboard_map_live(p->live_fd)) == NULL)
-		log_fatal(EXIT_RUNTIME, "counts of pool %s: %s", pool,
-		    strerror(errno));
-	p->own_root &= !dials_paths(m, pool);
+	lane_free(&p->lane);
+	rendezvous_free(&p->keeper);
+	close(p->live_fd);
+	munmap(p->live, sizeof(*p->live));
+	free(p);
+	m->pools[i] = m->pools[--m->npools];
 }
 
 static bool
-has_post(const struct master *m, const struct role *role, const char *pool)
+has_post(const struct master *m, const struct generation *gen,
+    const struct role *role, const char *pool)
 {
 	for (size_t i = 0; i < m->nposts; i++)
-		if (m->posts[i].role == role &&
-		    strcmp(m->posts[i].pool, pool) == 0)
+		if (m->posts[i]->role == role && m->posts[i]->gen == gen &&
+		    strcmp(m->posts[i]->pool->name, pool) == 0)
 			return true;
 	return false;
 }
 
 static void
-plan_posts(struct master *m)
+add_pool_posts(struct master *m, struct generation *gen,
+    const struct role *role)
 {
-	size_t	 nroles = 0;
+	for (size_t i = 0; i < gen->conf->nlisteners; i++) {
+		const char	*name = gen->conf->listeners[i].pool;
+		struct post	*p;
 
-	while (roles[nroles].name != NULL)
-		nroles++;
-	m->posts = mem_calloc(nroles * (m->conf->nlisteners + 1),
-	    sizeof(*m->posts));
-	for (const struct role *r = roles; r->name != NULL; r++) {
-		if (r->needed != NULL && !r->needed(m->conf))
+		if (has_post(m, gen, role, name))
 			continue;
-		if (!r->per_pool) {
-			add_post(m, r, "");
-			continue;
-		}
-		for (size_t i = 0; i < m->conf->nlisteners; i++)
-			if (!has_post(m, r, m->conf->listeners[i].pool))
-				add_pool(m, r, m->conf->listeners[i].pool);
+		p = add_post(m, role);
+		p->gen = gen;
+		p->pool = find_pool(m, name);
+		if (p->pool == NULL)
+			p->pool = add_pool(m, name, gen->number);
+		p->own_root &= !dials_paths(gen->conf, name);
 	}
 }
 
-static void
-make_conf_fd(struct master *m)
+static size_t
+count_pools(const struct conf *conf)
+{
+	size_t	 n = 0, j;
+
+	for (size_t i = 0; i < conf->nlisteners; i++) {
+		for (j = 0; j < i; j++)
+			if (strcmp(conf->listeners[j].pool,
+			    conf->listeners[i].pool) == 0)
+				break;
+		n += j == i;
+	}
+	return n;
+}
+
+static int
+make_conf_fd(const struct conf *conf)
 {
 	int	 fd = memfd_create("configuration", MFD_CLOEXEC);
 	FILE	*out = fd == -1 ? NULL : fdopen(fd, "w");
+	int	 copy;
 
 	if (out == NULL)
-		log_fatal(EXIT_RUNTIME, "memfd: %s", strerror(errno));
-	conf_print(m->conf, out);
-	m->sup.conf_fd = fcntl(fd, F_DUPFD_CLOEXEC, 10);
-	if (fclose(out) == EOF || m->sup.conf_fd == -1)
-		log_fatal(EXIT_RUNTIME, "memfd: %s", strerror(errno));
+		return -1;
+	conf_print(conf, out);
+	copy = fcntl(fd, F_DUPFD_CLOEXEC, 10);
+	if (fclose(out) == EOF)
+		return -1;
+	return copy;
+}
+
+static int
+make_book(struct generation *gen)
+{
+	gen->book_fd = proc_memfd("book", book_size(gen->conf->nservers));
+	if (gen->book_fd == -1)
+		return -1;
+	gen->book_read_fd = proc_memfd_readonly(gen->book_fd);
+	return 0;
 }
 
 static void
-make_book(struct master *m)
+free_generation(struct generation *gen)
 {
-	m->sup.book_fd = m->sup.book_read_fd = -1;
-	if (!keeper_needed(m->conf))
-		return;
-	m->sup.book_fd = proc_memfd("book", book_size(m->conf->nservers));
-	if (m->sup.book_fd == -1)
-		log_fatal(EXIT_RUNTIME, "address book: %s", strerror(errno));
-	m->sup.book_read_fd = proc_memfd_readonly(m->sup.book_fd);
-	if (m->sup.book_read_fd == -1) {
-		log_warn("without /proc, workers could write to the address "
-		    "book");
-		m->sup.book_read_fd = m->sup.book_fd;
+	if (gen->conf_fd != -1)
+		close(gen->conf_fd);
+	if (gen->book_fd != -1)
+		close(gen->book_fd);
+	if (gen->book_read_fd != -1)
+		close(gen->book_read_fd);
+	free(gen->bindings);
+	conf_free(&gen->conf);
+	free(gen);
+}
+
+struct generation *
+plan_add_generation(struct master *m, struct conf *conf,
+    struct conf_report *report, int *status)
+{
+	struct generation	*gen = mem_calloc(1, sizeof(*gen));
+	int			 rc = EXIT_RUNTIME;
+
+	gen->conf = conf;
+	gen->conf_fd = gen->book_fd = gen->book_read_fd = -1;
+	if (count_pools(conf) > POOLS_MAX)
+		conf_complain(report, "more than %d pools", POOLS_MAX);
+	else if ((gen->conf_fd = make_conf_fd(conf)) == -1 ||
+	    make_book(gen) == -1)
+		conf_complain(report, "memory to share: %s", strerror(errno));
+	else
+		rc = bind_conf(&m->ports, conf, &gen->bindings,
+		    &gen->nbindings, report);
+	if (status != NULL)
+		*status = rc;
+	if (rc != 0) {
+		free_generation(gen);
+		return NULL;
 	}
+	gen->number = ++m->numbers;
+	m->gens = mem_resize(m->gens, m->ngens + 1, sizeof(*m->gens));
+	m->gens[m->ngens++] = gen;
+	for (const struct role *r = roles; r->name != NULL; r++)
+		if (r->per_pool)
+			add_pool_posts(m, gen, r);
+	return gen;
+}
+
+void
+plan_drop_generation(struct master *m, struct generation *gen)
+{
+	size_t	 i;
+
+	for (i = m->nposts; i-- > 0;)
+		if (m->posts[i]->gen == gen) {
+			free(m->posts[i]);
+			m->posts[i] = m->posts[--m->nposts];
+		}
+	for (i = m->npools; i-- > 0;) {
+		bool	 used = false;
+
+		for (size_t j = 0; j < m->nposts; j++)
+			used |= m->posts[j]->pool == m->pools[i];
+		if (!used)
+			free_pool(m, i);
+	}
+	for (i = 0; m->gens[i] != gen; i++)
+		continue;
+	memmove(&m->gens[i], &m->gens[i + 1],
+	    (--m->ngens - i) * sizeof(struct generation *));
+	free_generation(gen);
 }
 
 /* Whom the roles become, or an exit status. */
 static int
-find_user(struct master *m)
+find_user(struct master *m, const struct conf *conf)
 {
-	const char	*name = m->conf->user, *why;
+	const char	*name = conf->user, *why;
 	bool		 unknown;
 	int		 rc;
 
-	m->sup.user.change = false;
+	m->user.change = false;
 	if (!m->powers.setid) {
-		m->sup.user.uid = geteuid();
-		m->sup.user.gid = getegid();
+		m->user.uid = geteuid();
+		m->user.gid = getegid();
 		return 0;
 	}
-	m->sup.user.change = true;
-	rc = proc_user_find(name, &m->sup.user, &unknown, &why);
+	m->user.change = true;
+	rc = proc_user_find(name, &m->user, &unknown, &why);
 	if (rc == 0)
 		return 0;
 	/* The default is a user that a package makes: do without it. */
 	if (unknown && strcmp(name, CONF_USER_PRESET) == 0 &&
-	    proc_user_find("nobody", &m->sup.user, &unknown, &why) == 0) {
+	    proc_user_find("nobody", &m->user, &unknown, &why) == 0) {
 		m->as_nobody = true;
 		return 0;
 	}
@@ -176,22 +329,26 @@ plan_say_what_is_lost(const struct master *m)
 		    "whole file system");
 	if (m->as_nobody)
 		log_warn("there is no user \"%s\": serving as \"nobody\", "
-		    "which other programs may share", m->conf->user);
+		    "which other programs may share", m->now->conf->user);
 	for (size_t i = 0; i < m->nposts; i++)
-		if (m->posts[i].role->own_root && !m->posts[i].own_root)
+		if (m->posts[i]->role->own_root && !m->posts[i]->own_root)
 			log_info("pool %s has servers on socket paths, so "
 			    "its processes see the file system",
-			    m->posts[i].pool);
+			    m->posts[i]->pool->name);
+	if (m->gens[0]->book_read_fd == -1)
+		log_warn("without /proc, workers could write to the address "
+		    "book");
 }
 
-static int
-lock_pidfile(struct master *m)
+int
+plan_lock_pidfile(struct master *m, const struct conf *conf)
 {
-	pid_t	 other = 0;
+	const char	*path = conf->pid_file;
+	pid_t		 other = 0;
 
-	if (m->conf->pid_file[0] == '\0')
+	if (path[0] == '\0')
 		return 0;
-	m->pidfile = pidfile_open(m->conf->pid_file, 0644, &other);
+	m->pidfile = pidfile_open(path, 0644, &other);
 	if (m->pidfile != NULL) {
 		/* The lock is the master's alone, not its children's. */
 		(void)fcntl(pidfile_fileno(m->pidfile), F_SETFD, FD_CLOEXEC);
@@ -199,42 +356,63 @@ lock_pidfile(struct master *m)
 	}
 	if (errno == EEXIST) {
 		log_error("already running, as process %d (%s)", (int)other,
-		    m->conf->pid_file);
+		    path);
 		return EXIT_RUNTIME;
 	}
-	log_error("pid_file: %s: %s", m->conf->pid_file, strerror(errno));
+	log_error("pid_file: %s: %s", path, strerror(errno));
 	return errno == EACCES || errno == EPERM ? EXIT_PERMISSION :
 	    EXIT_RUNTIME;
 }
 
+static int
+make_sockets(struct master *m, struct conf *conf)
+{
+	struct conf_report	 report = { .errors = NULL };
+	int			 status = 0;
+
+	m->now = plan_add_generation(m, conf, &report, &status);
+	if (m->now != NULL && conf->control.path[0] != '\0') {
+		m->control = bind_control(&m->ports, conf, &report);
+		if (m->control == NULL)
+			status = EXIT_RUNTIME;
+	}
+	if (m->now != NULL)
+		bind_commit(&m->ports, m->now->bindings, m->now->nbindings);
+	for (size_t i = 0; i < report.nerrors; i++)
+		log_error("%s", report.errors[i]);
+	conf_report_free(&report);
+	return status;
+}
+
 int
-plan_make(struct master *m)
+plan_make(struct master *m, struct conf *conf)
 {
 	int	 status;
 
 	m->powers = proc_powers();
-	m->sup.conf = m->conf;
-	m->sup.can_chroot = m->powers.chroot;
+	m->upgrade.fd = -1;
 	proc_raise_limits();
-	if ((status = find_user(m)) != 0 || (status = lock_pidfile(m)) != 0)
+	if ((status = find_user(m, conf)) != 0)
 		return status;
-	status = bind_all(m->conf, &m->bound, &m->nbound);
-	if (status != 0)
+	/* Whom we take over from has it still. */
+	if (m->predecessor == -1 &&
+	    (status = plan_lock_pidfile(m, conf)) != 0)
 		return status;
-	m->sup.bound = m->bound;
-	m->sup.nbound = m->nbound;
-	m->sup.self = proc_self_open();
-	if (m->sup.self == -1) {
+	m->self = proc_self_open();
+	if (m->self == -1) {
 		log_error("/proc/self/exe: %s", strerror(errno));
 		return EXIT_RUNTIME;
 	}
-	make_conf_fd(m);
-	make_book(m);
-	add_lane(m);
-	plan_posts(m);
-	m->sup.lanes = m->lanes;
-	m->sup.nlanes = m->nlanes;
-	return 0;
+	if (lane_new(&m->lane) == -1 || rendezvous_new(&m->keeper) == -1) {
+		log_error("socketpair: %s", strerror(errno));
+		return EXIT_RUNTIME;
+	}
+	bind_inherit(&m->ports);
+	for (const struct role *r = roles; r->name != NULL; r++)
+		if (!r->per_pool &&
+		    (r->needed == NULL || r->needed(conf)))
+			(void)add_post(m, r);
+	return make_sockets(m, conf);
 }
 
 void
@@ -248,9 +426,12 @@ plan_remove_pidfile(struct master *m)
 void
 plan_free(struct master *m)
 {
-	for (size_t i = 0; i < m->nlanes; i++)
-		close(m->lanes[i].in);
-	free(m->lanes);
+	while (m->ngens > 0)
+		plan_drop_generation(m, m->gens[0]);
+	for (size_t i = 0; i < m->nposts; i++)
+		free(m->posts[i]);
 	free(m->posts);
+	free(m->pools);
+	free(m->gens);
 	free(m->children);
 }

@@ -1,23 +1,67 @@
 /*
- * plan.h - what the master holds, and how it comes to hold it.
+ * plan.h - what the master holds.
  *
- * All that is found out, opened, bound and reserved before the first child
- * is started; from then on master.c alone changes it.
+ *	generation	one loaded configuration, and what was made for it
+ *	pool		what its processes share, whatever the generation
+ *	post		a place that a role fills: one a role, or one a role,
+ *			pool and generation
+ *	child		a process that fills a post
  */
 #ifndef PROCESS_PLAN_H
 #define PROCESS_PLAN_H
 
+#include <sys/types.h>
+
 #include <bsd/libutil.h>
 
-#include "process/child.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
-/* A place that a role fills: one for each role, or role and pool. */
-struct post {
-	const struct role	*role;
-	const char		*pool;
-	size_t			 lane;		/* index */
+#include "base/log.h"
+#include "process/bind.h"
+#include "process/role.h"
+#include "process/scoreboard.h"
+#include "process/setup.h"
+
+/*
+ * A log socket and its page.  The master keeps both ends, so that what is
+ * in it outlives the logger.
+ */
+struct lane {
+	int		 in, out;	/* the logger reads, others write */
+	int		 page_fd;
+	struct log_lane	*page;
+};
+
+/* Both ends are the master's, so what was said outlives who reads it. */
+struct rendezvous {
+	int	 in, out;
+};
+
+struct pool {
+	char			 name[SETUP_NAME_MAX];
+	uint32_t		 since;		/* generation that made it */
+	struct lane		 lane;
 	int			 live_fd;
 	struct sb_live		*live;
+	struct rendezvous	 keeper;	/* workers say hello to it */
+};
+
+struct generation {
+	uint32_t	 number;	/* from 1 */
+	struct conf	*conf;
+	int		 conf_fd;	/* its text */
+	int		 book_fd;
+	int		 book_read_fd;	/* the same, if it can be had */
+	struct binding	*bindings;
+	size_t		 nbindings;
+};
+
+struct post {
+	const struct role	*role;
+	struct pool		*pool;		/* or NULL */
+	struct generation	*gen;		/* with a pool; else NULL */
 	bool			 own_root;
 	int64_t			 start_at;	/* 0: nothing to start */
 	int			 backoff_ms;
@@ -27,7 +71,11 @@ struct child {
 	struct post	*post;
 	pid_t		 pid;
 	int		 channel;
-	uint32_t	 slot;
+	int		 board_fd;	/* spawner's: its scoreboard, and */
+	int		 orders_fd;	/* control's end of their channel */
+	uint32_t	 slot;		/* spawner's, in pool->live */
+	uint32_t	 given;		/* newest generation it was told of */
+	uint32_t	 prepared;	/* and can serve */
 	bool		 ready;
 	bool		 ending;	/* was told to; nobody replaces it */
 	int64_t		 started;	/* io_now_ms() */
@@ -42,38 +90,94 @@ enum phase {
 	STOPPED,
 };
 
+/* Whom to tell what became of a request; control 0 for nobody. */
+struct asker {
+	pid_t		 control;
+	uint32_t	 tag;
+};
+
+struct reload {				/* while m->next is not NULL */
+	struct asker	 who;
+	int64_t		 began;		/* io_now_ms() */
+	bool		 started;	/* its spawners */
+	const char	*failed;	/* why, when it has */
+};
+
+struct upgrade {
+	struct asker	 who;
+	pid_t		 pid;		/* of the new master, 0: none */
+	int		 fd;		/* to it, or -1 */
+	int64_t		 deadline;
+	bool		 deaf;		/* it has said its last word */
+	bool		 done;		/* it has taken over */
+};
+
 struct master {
-	const struct conf	*conf;
-	struct supplies		 sup;
-	struct bound		*bound;
-	size_t			 nbound;
-	struct lane		*lanes;
-	size_t			 nlanes;
-	struct post		*posts;
-	size_t			 nposts;
-	struct child		*children;
-	size_t			 nchildren;
-	enum phase		 phase;
-	int64_t			 deadline;	/* of DRAINING */
-	int			 status;	/* to exit with */
-	struct pidfh		*pidfile;
-	struct proc_powers	 powers;
-	bool			 as_nobody;	/* for want of our own user */
+	struct conf			*(*load)(struct conf_report *);
+	bool				 background;
+	const char			*path;		/* of the program */
+	char				**argv;
+	int				 predecessor;	/* or -1 */
+	struct generation		**gens;		/* oldest first */
+	size_t				 ngens;
+	struct generation		*now;		/* in effect */
+	struct generation		*next;		/* being loaded */
+	uint32_t			 numbers;	/* given out */
+	struct reload			 reload;
+	struct upgrade			 upgrade;
+	struct ports			 ports;
+	struct bound			*control;	/* socket, or NULL */
+	struct lane			 lane;		/* of all but pools */
+	struct rendezvous		 keeper;	/* for control */
+	struct pool			**pools;
+	size_t				 npools;
+	struct post			**posts;
+	size_t				 nposts;
+	struct child			*children;
+	size_t				 nchildren;
+	enum phase			 phase;
+	int64_t				 deadline;	/* of DRAINING */
+	bool				 stop;		/* control asks for it */
+	int				 status;	/* to exit with */
+	int				 self;		/* the program */
+	struct proc_user		 user;
+	struct pidfh			*pidfile;
+	struct proc_powers		 powers;
+	bool				 as_nobody;	/* for want of our user */
 };
 
 /*
- * Fill in all but posts' children.  m->conf and m->sup.background are set
- * already.  Returns 0, or the status to exit with, having said why.
+ * Find out, open and reserve all that there must be before the first child
+ * is started.  Takes over conf, which becomes generation 1.  Returns 0, or the
+ * status to exit with, having said why.
  */
-int	 plan_make(struct master *m);
+int	 plan_make(struct master *m, struct conf *conf);
 
 /* What is not as it should be, though everything works: for the log. */
 void	 plan_say_what_is_lost(const struct master *m);
 
+/* Lock the pid file of the configuration; 0, or the status to exit with. */
+int	 plan_lock_pidfile(struct master *m, const struct conf *conf);
+
 /* Remove the pid file, if there is one that is ours. */
 void	 plan_remove_pidfile(struct master *m);
 
+/* Nobody sends there any more but those who have it already. */
+void	 plan_close_lane(struct lane *lane);
+
 /* Close and free what is left when all children are gone. */
 void	 plan_free(struct master *m);
+
+/*
+ * Make a generation of the configuration, which it takes over: its text,
+ * book, sockets, pools and posts.  NULL with the report, and *status if
+ * that is not NULL; then nothing has changed.
+ */
+struct generation	*plan_add_generation(struct master *m,
+			    struct conf *conf, struct conf_report *report,
+			    int *status);
+
+/* Free a generation without children, its posts, and pools without any. */
+void	 plan_drop_generation(struct master *m, struct generation *gen);
 
 #endif

@@ -30,6 +30,4 @@ void	 logger_main(struct setup *s) __attribute__((noreturn));
 void	 keeper_main(struct setup *s) __attribute__((noreturn));
 void	 spawner_main(struct setup *s) __attribute__((noreturn));
 
-bool		 keeper_needed(const struct conf *conf);
-
 #endif

@@ -12,16 +12,20 @@ _Static_assert(sizeof(struct sb_worker) <= 4096, "one page a worker");
 _Static_assert(sizeof(struct sb_pool) <= 4096, "one page a pool");
 
 int
-scoreboard_new(struct scoreboard *sb, size_t workers)
+scoreboard_create(size_t workers)
+{
+	return proc_memfd("scoreboard", (workers + 1) * PAGE);
+}
+
+int
+scoreboard_open(struct scoreboard *sb, int fd, size_t workers)
 {
 	size_t	 size = (workers + 1) * PAGE;
 	void	*p;
 
 	sb->workers = workers;
-	sb->fd = proc_memfd("scoreboard", size);
-	if (sb->fd == -1)
-		return -1;
-	p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, sb->fd, 0);
+	sb->fd = fd;
+	p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (p == MAP_FAILED)
 		return -1;
 	sb->pool = p;

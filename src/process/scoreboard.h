@@ -21,7 +21,7 @@
 
 #define SB_LISTENER_MAX	40	/* bytes with the NUL, of each text */
 #define SB_ADDR_MAX	128
-#define SB_SPAWNERS_MAX	16	/* of one pool at once, old ones draining */
+#define SB_SPAWNERS_MAX	256	/* of one pool at once, old ones draining */
 
 /* Shared by the workers of one spawner. */
 struct sb_pool {
@@ -68,8 +68,11 @@ struct scoreboard {
 	struct sb_pool	*pool;
 };
 
-/* 0, or -1 with errno. */
-int	 scoreboard_new(struct scoreboard *sb, size_t workers);
+/* The memory of one, which the master makes and never maps; -1, errno. */
+int	 scoreboard_create(size_t workers);
+
+/* Map it all, in the spawner; takes over fd.  0, or -1 with errno. */
+int	 scoreboard_open(struct scoreboard *sb, int fd, size_t workers);
 struct sb_worker *scoreboard_worker(const struct scoreboard *sb, size_t i);
 /* Make a page as new, for the next worker. */
 void	 scoreboard_clear(const struct scoreboard *sb, size_t i);

@@ -53,24 +53,142 @@ read_shared(int fd, size_t *len)
 	return NULL;
 }
 
+struct setup_generation *
+setup_generation(const struct setup *s, uint32_t number)
+{
+	for (size_t i = 0; i < s->ngenerations; i++)
+		if (s->generations[i].number == number)
+			return &s->generations[i];
+	return NULL;
+}
+
+static struct conf *
+parse(const char *text, size_t len)
+{
+	struct conf_report	 report = { NULL, 0 };
+	struct conf		*conf = conf_new();
+
+	conf_read_text(conf, "configuration", text, len, &report);
+	if (conf_finish(conf, &report) == -1) {
+		log_error("%s", report.errors[0]);
+		conf_free(&conf);
+	}
+	conf_report_free(&report);
+	return conf;
+}
+
+int
+setup_on_conf(void *ctx, struct rd *r, int *fds)
+{
+	struct setup	*s = ctx;
+	uint32_t	 number = rd_u32(r);
+	struct conf	*conf = NULL;
+	char		*text;
+	size_t		 len;
+
+	text = read_shared(fds[0], &len);
+	if (text == NULL)
+		log_error("configuration: %s", strerror(errno));
+	else
+		conf = parse(text, len);
+	free(text);
+	if (conf == NULL)
+		return -1;
+	s->generations = mem_resize(s->generations, s->ngenerations + 1,
+	    sizeof(*s->generations));
+	s->generations[s->ngenerations++] = (struct setup_generation){
+		.number = number, .conf = conf, .book_fd = -1,
+	};
+	s->conf = conf;
+	return 0;
+}
+
 static int
 on_conf(void *ctx, struct rd *r, int *fds)
 {
-	struct gather		*g = ctx;
-	struct conf_report	 report = { NULL, 0 };
-	char			*text;
-	size_t			 len;
+	struct gather	*g = ctx;
 
-	(void)r;
-	text = read_shared(fds[0], &len);
-	if (text == NULL)
-		log_fatal(1, "configuration: %s", strerror(errno));
-	g->s->conf = conf_new();
-	conf_read_text(g->s->conf, "configuration", text, len, &report);
-	if (conf_finish(g->s->conf, &report) == -1)
-		log_fatal(1, "%s", report.errors[0]);
-	free(text);
+	if (setup_on_conf(g->s, r, fds) == -1)
+		log_fatal(1, "%s: no configuration", g->role);
 	log_init(g->role, (enum logline_level)g->s->conf->log.level);
+	return 0;
+}
+
+int
+setup_on_book(void *ctx, struct rd *r, int *fds)
+{
+	struct setup_generation	*gen = setup_generation(ctx, rd_u32(r));
+
+	if (gen == NULL || gen->book_fd != -1)
+		return -1;
+	gen->book_fd = keep(&fds[0]);
+	return 0;
+}
+
+int
+setup_on_forget(void *ctx, struct rd *r, int *fds)
+{
+	struct setup		*s = ctx;
+	struct setup_generation	*gen = setup_generation(s, rd_u32(r));
+	size_t			 i;
+
+	(void)fds;
+	if (gen == NULL || s->ngenerations == 1)
+		return -1;
+	if (gen->book_fd != -1)
+		close(gen->book_fd);
+	conf_free(&gen->conf);
+	i = (size_t)(gen - s->generations);
+	memmove(gen, gen + 1, (--s->ngenerations - i) * sizeof(*gen));
+	s->conf = s->generations[s->ngenerations - 1].conf;
+	return 0;
+}
+
+/* Bytes of a message as the structure they are. */
+static int
+take(struct rd *r, void *data, size_t len)
+{
+	const uint8_t	*p = rd_take(r, len);
+
+	if (p == NULL)
+		return -1;
+	memcpy(data, p, len);
+	return 0;
+}
+
+int
+setup_on_meet(void *ctx, struct rd *r, int *fds)
+{
+	struct setup		*s = ctx;
+	struct setup_meet	 meet = { .role = rd_u32(r) };
+
+	if (take(r, meet.pool, sizeof(meet.pool)) == -1 ||
+	    s->nmeets == SETUP_LANES_MAX)
+		return -1;
+	meet.pool[sizeof(meet.pool) - 1] = '\0';
+	meet.fd = keep(&fds[0]);
+	s->meets = mem_resize(s->meets, s->nmeets + 1, sizeof(*s->meets));
+	s->meets[s->nmeets++] = meet;
+	return 0;
+}
+
+int
+setup_on_board(void *ctx, struct rd *r, int *fds)
+{
+	struct setup		*s = ctx;
+	struct setup_board	 board;
+
+	if (take(r, &board, sizeof(board)) == -1 ||
+	    s->nboards == SETUP_BOARDS_MAX)
+		return -1;
+	board.pool[sizeof(board.pool) - 1] = '\0';
+	s->boards = mem_resize(s->boards, s->nboards + 1, sizeof(*s->boards));
+	s->board_fds = mem_resize(s->board_fds, s->nboards + 1,
+	    sizeof(*s->board_fds));
+	s->boards[s->nboards] = board;
+	s->board_fds[s->nboards][0] = keep(&fds[0]);
+	s->board_fds[s->nboards][1] = keep(&fds[1]);
+	s->nboards++;
 	return 0;
 }
 
@@ -97,10 +215,10 @@ on_lane(void *ctx, struct rd *r, int *fds)
 	return 0;
 }
 
-static int
-on_lane_in(void *ctx, struct rd *r, int *fds)
+int
+setup_on_lane_in(void *ctx, struct rd *r, int *fds)
 {
-	struct setup	*s = ((struct gather *)ctx)->s;
+	struct setup	*s = ctx;
 	struct log_lane	*lane = setup_map_lane(fds[1]);
 
 	(void)r;
@@ -128,14 +246,6 @@ on_listener(void *ctx, struct rd *r, int *fds)
 }
 
 static int
-on_book(void *ctx, struct rd *r, int *fds)
-{
-	(void)r;
-	((struct gather *)ctx)->s->book_fd = keep(&fds[0]);
-	return 0;
-}
-
-static int
 on_live(void *ctx, struct rd *r, int *fds)
 {
 	(void)r;
@@ -144,13 +254,60 @@ on_live(void *ctx, struct rd *r, int *fds)
 }
 
 static int
+on_service(void *ctx, struct rd *r, int *fds)
+{
+	if (rd_u32(r) != ROLE_KEEPER)
+		return -1;
+	((struct gather *)ctx)->s->keeper_fd = keep(&fds[0]);
+	return 0;
+}
+
+static int
+on_socket(void *ctx, struct rd *r, int *fds)
+{
+	(void)r;
+	((struct gather *)ctx)->s->socket_fd = keep(&fds[0]);
+	return 0;
+}
+
+static int
+on_commit(void *ctx, struct rd *r, int *fds)
+{
+	(void)fds;
+	((struct gather *)ctx)->s->committed = rd_u32(r);
+	return 0;
+}
+
+/* What may come later too has handlers that know the setup alone. */
+static int
+on_book(void *ctx, struct rd *r, int *fds)
+{
+	return setup_on_book(((struct gather *)ctx)->s, r, fds);
+}
+
+static int
+on_lane_in(void *ctx, struct rd *r, int *fds)
+{
+	return setup_on_lane_in(((struct gather *)ctx)->s, r, fds);
+}
+
+static int
+on_meet(void *ctx, struct rd *r, int *fds)
+{
+	return setup_on_meet(((struct gather *)ctx)->s, r, fds);
+}
+
+static int
+on_board(void *ctx, struct rd *r, int *fds)
+{
+	return setup_on_board(((struct gather *)ctx)->s, r, fds);
+}
+
+static int
 start(struct gather *g, struct rd *r)
 {
-	const uint8_t	*p = rd_take(r, sizeof(g->s->start));
-
-	if (p == NULL)
+	if (take(r, &g->s->start, sizeof(g->s->start)) == -1)
 		return -1;
-	memcpy(&g->s->start, p, sizeof(g->s->start));
 	g->started = true;
 	return 0;
 }
@@ -177,6 +334,11 @@ static const struct channel_rule requests[] = {
 	{ MSG_LISTENER,	ROLE_MASTER,	1,	on_listener },
 	{ MSG_BOOK,	ROLE_MASTER,	1,	on_book },
 	{ MSG_LIVE,	ROLE_MASTER,	1,	on_live },
+	{ MSG_BOARD,	ROLE_MASTER,	2,	on_board },
+	{ MSG_SERVICE,	ROLE_MASTER,	1,	on_service },
+	{ MSG_MEET,	ROLE_MASTER,	1,	on_meet },
+	{ MSG_SOCKET,	ROLE_MASTER,	1,	on_socket },
+	{ MSG_COMMIT,	ROLE_MASTER,	0,	on_commit },
 	{ MSG_START,	ROLE_MASTER,	0,	on_start },
 	{ MSG_START,	ROLE_MASTER,	1,	on_start_in },
 };
@@ -201,7 +363,7 @@ setup_receive(const char *role)
 	log_init(role, LOGLINE_INFO);
 	sig_init(none);
 	s->channel = SETUP_FD;
-	s->log_fd = s->book_fd = s->live_fd = -1;
+	s->log_fd = s->live_fd = s->keeper_fd = s->socket_fd = -1;
 	while (!g.started) {
 		int	 n = io_wait(s->channel, POLLIN, deadline);
 

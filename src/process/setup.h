@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/log.h"
 #include "policy/conf.h"
 #include "process/proc.h"
@@ -21,7 +22,15 @@
 #define SETUP_FD	3
 #define SETUP_ADDRS_MAX	1024	/* listening sockets of one daemon */
 #define SETUP_LANES_MAX	64	/* that one logger reads */
+#define SETUP_BOARDS_MAX 1024	/* spawners of one daemon */
 #define SETUP_NAME_MAX	40	/* bytes with the NUL, of a pool's name */
+
+/* One loaded configuration. */
+struct setup_generation {
+	uint32_t	 number;
+	struct conf	*conf;
+	int		 book_fd;		/* or -1 */
+};
 
 struct setup_listener {
 	size_t	 listener;		/* index in the configuration */
@@ -33,26 +42,61 @@ struct setup_lane {
 	struct log_lane		*lane;
 };
 
-/* The payload of MSG_START, as one build hands it to itself. */
+/* Whence MSG_HELLO comes. */
+struct setup_meet {
+	unsigned int	 role;			/* of those who send it */
+	char		 pool[SETUP_NAME_MAX];
+	int		 fd;
+};
+
+/* Payloads that one build hands to itself. */
+struct setup_board {
+	uint32_t	 generation;
+	uint32_t	 workers;		/* pages; see scoreboard.h */
+	pid_t		 spawner;
+	char		 pool[SETUP_NAME_MAX];
+};
+
+struct setup_child {
+	pid_t		 pid;
+	uint32_t	 generation;		/* 0: none of its own */
+	int64_t		 started_us;		/* io_now_us() */
+	bool		 ready;
+	bool		 ending;
+	bool		 own_root;
+	char		 role[SETUP_NAME_MAX];
+	char		 pool[SETUP_NAME_MAX];
+};
+
 struct setup_start {
 	struct proc_user	 user;
 	bool			 background;	/* nobody reads stderr */
 	uint32_t		 slot;		/* its place in sb_live */
+	uint32_t		 generation;	/* that a spawner serves */
 	pid_t			 master;
 	char			 pool[SETUP_NAME_MAX];
 };
 
 struct setup {
 	int			 channel;	/* to the master */
-	struct conf		*conf;
+	struct conf		*conf;		/* of the newest generation */
+	struct setup_generation	*generations;	/* oldest first */
+	size_t			 ngenerations;
+	uint32_t		 committed;	/* the number in effect */
 	struct setup_start	 start;
 	int			 log_fd;	/* the sending end */
 	struct setup_listener	*listeners;
 	size_t			 nlisteners;
 	struct setup_lane	*lanes;		/* logger */
 	size_t			 nlanes;
-	int			 book_fd;	/* or -1 */
+	struct setup_meet	*meets;		/* services */
+	size_t			 nmeets;
+	struct setup_board	*boards;	/* control: all; spawner: [0] */
+	int			(*board_fds)[2];	/* page, channel */
+	size_t			 nboards;
 	int			 live_fd;	/* spawner, or -1 */
+	int			 keeper_fd;	/* for MSG_HELLO, or -1 */
+	int			 socket_fd;	/* control, or -1 */
 };
 
 /*
@@ -62,6 +106,22 @@ struct setup {
  * gone, or after ten seconds.
  */
 struct setup	*setup_receive(const char *role);
+
+/*
+ * For roles that outlive a generation: handlers of MSG_CONF, MSG_BOOK,
+ * MSG_LANE_IN, MSG_MEET, MSG_BOARD and MSG_FORGET that arrive later; ctx is the setup,
+ * which then holds what came.  The caller maps, polls and answers.
+ */
+int	 setup_on_conf(void *ctx, struct rd *r, int *fds);
+int	 setup_on_book(void *ctx, struct rd *r, int *fds);
+int	 setup_on_meet(void *ctx, struct rd *r, int *fds);
+int	 setup_on_board(void *ctx, struct rd *r, int *fds);
+int	 setup_on_lane_in(void *ctx, struct rd *r, int *fds);
+int	 setup_on_forget(void *ctx, struct rd *r, int *fds);
+
+/* The generation of that number, or NULL. */
+struct setup_generation	*setup_generation(const struct setup *s,
+			    uint32_t number);
 
 /* Map a lane's page; NULL with errno. */
 struct log_lane	*setup_map_lane(int fd);

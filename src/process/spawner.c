@@ -3,6 +3,7 @@
  *
  *	from	may ask
  *	master	MSG_STOP, MSG_DRAIN
+ *	control	MSG_KILL
  *
  * It has given up everything before the first fork and holds only what its
  * workers need, so that a fork is cheap.  It keeps `spare' idle ones: a
@@ -53,6 +54,7 @@ struct spawner {
 	uint32_t		 stillborn;	/* died before they were idle */
 	unsigned int		 young_deaths;	/* in a row */
 	int			 kick;
+	int			 orders;	/* from control, or -1 */
 	enum phase		 phase;
 	int64_t			 no_fork_until;
 	int64_t			 kill_at;	/* STOPPING */
@@ -83,8 +85,9 @@ count_changed(struct spawner *sp)
 {
 	atomic_store(&sp->live->workers[sp->s->start.slot],
 	    (uint32_t)sp->nworkers);
-	proc_title("spawner %s: %zu workers%s", sp->s->start.pool,
-	    sp->nworkers, sp->phase == SERVING ? "" : ", ending");
+	proc_title("spawner %s: %zu workers, generation %u%s",
+	    sp->s->start.pool, sp->nworkers, sp->s->start.generation,
+	    sp->phase == SERVING ? "" : ", ending");
 }
 
 static void
@@ -376,9 +379,30 @@ on_drain(void *ctx, struct rd *r, int *fds)
 	return 0;
 }
 
+/* End one session, if it is still the one that was meant. */
+static int
+on_kill(void *ctx, struct rd *r, int *fds)
+{
+	const struct spawner	*sp = ctx;
+	uint32_t		 slot = rd_u32(r);
+	uint64_t		 id = rd_u64(r);
+	const struct sb_worker	*w;
+	struct sb_session	 session;
+
+	(void)fds;
+	if (slot >= sp->max)
+		return -1;
+	w = scoreboard_worker(&sp->sb, slot);
+	if (sp->pids[slot] != 0 && atomic_load(&w->state) == SB_BUSY &&
+	    sb_read(w, &session) && session.id == id)
+		(void)kill(sp->pids[slot], SIGUSR1);
+	return 0;
+}
+
 static const struct channel_rule requests[] = {
 	{ MSG_STOP,	ROLE_MASTER,	0,	on_stop },
 	{ MSG_DRAIN,	ROLE_MASTER,	0,	on_drain },
+	{ MSG_KILL,	ROLE_CONTROL,	0,	on_kill },
 };
 
 static struct spawner *
@@ -390,18 +414,18 @@ prepare(struct setup *s)
 	sp->s = s;
 	sp->max = (size_t)s->conf->workers.max;
 	sp->pids = mem_calloc(sp->max, sizeof(*sp->pids));
-	if (scoreboard_new(&sp->sb, sp->max) == -1)
+	if (s->nboards != 1 || s->ngenerations != 1 ||
+	    scoreboard_open(&sp->sb, s->board_fds[0][0], sp->max) == -1)
 		log_fatal(1, "scoreboard: %s", strerror(errno));
+	sp->orders = s->board_fds[0][1];
 	sp->live = scoreboard_map_live(s->live_fd);
 	if (sp->live == NULL)
 		log_fatal(1, "counts of the pool: %s", strerror(errno));
 	close(s->live_fd);
-	if (s->book_fd != -1) {
-		sp->book = book_map(s->book_fd, s->conf->nservers);
-		if (sp->book == NULL)
-			log_fatal(1, "address book: %s", strerror(errno));
-		close(s->book_fd);
-	}
+	sp->book = book_map(s->generations[0].book_fd, s->conf->nservers);
+	if (sp->book == NULL)
+		log_fatal(1, "address book: %s", strerror(errno));
+	close(s->generations[0].book_fd);
 	sp->kick = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (sp->kick == -1)
 		log_fatal(1, "eventfd: %s", strerror(errno));
@@ -437,6 +461,12 @@ hear(struct spawner *sp, const struct pollfd *p)
 	}
 	if (p[1].revents != 0)
 		(void)!read(sp->kick, &kicks, sizeof(kicks));
+	if (p[2].revents != 0 && channel_dispatch(sp->orders, ROLE_CONTROL,
+	    requests, nitems(requests), sp) != 1) {
+		/* No control can order anything here any more. */
+		close(sp->orders);
+		sp->orders = -1;
+	}
 }
 
 void
@@ -449,8 +479,9 @@ spawner_main(struct setup *s)
 	sandbox_enter();
 	sp->next_tick = io_now_ms() + TICK_MS;
 	for (;;) {
-		struct pollfd	 p[2] = {
+		struct pollfd	 p[3] = {
 			{ s->channel, POLLIN, 0 }, { sp->kick, POLLIN, 0 },
+			{ sp->orders, POLLIN, 0 },
 		};
 
 		/* First: who kicks from here on is counted below, or anew. */
@@ -458,14 +489,15 @@ spawner_main(struct setup *s)
 		fork_wanted(sp);
 		if (sp->phase != SERVING && sp->nworkers == 0)
 			exit(0);
-		if (sig_ppoll(p, 2, time_to_wait(sp)) > 0)
+		if (sig_ppoll(p, 3, time_to_wait(sp)) > 0)
 			hear(sp, p);
 		if (sig_take(SIGTERM))
 			stop(sp);
 		if (sig_take(SIGQUIT))
 			drain(sp);
 		reap(sp);
-		if (!sp->ready && sp->phase == SERVING && atomic_load(&sp->sb.pool->arrived) > 0) {
+		if (!sp->ready && sp->phase == SERVING &&
+		    atomic_load(&sp->sb.pool->arrived) > 0) {
 			sp->ready = true;
 			setup_ready(s);
 		}

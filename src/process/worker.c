@@ -418,6 +418,7 @@ worker_main(const struct worker_start *start)
 	if (scoreboard_enter(start->sb, start->slot, &w.pool, &w.board) == -1)
 		log_fatal(1, "scoreboard: %s", strerror(errno));
 	close(start->s->channel);
+	close(start->s->board_fds[0][1]);
 	allocate_buffers(&w);
 	if (getrandom(&w.next_id, sizeof(w.next_id), 0) !=
 	    (ssize_t)sizeof(w.next_id))

@@ -19,7 +19,8 @@ static struct scoreboard	 sb;
 static void
 open_board(void)
 {
-	ck_assert_int_eq(scoreboard_new(&sb, WORKERS), 0);
+	ck_assert_int_eq(scoreboard_open(&sb, scoreboard_create(WORKERS),
+	    WORKERS), 0);
 }
 
 /* Run in a child, as a worker does; its exit status. */

@@ -1,0 +1,307 @@
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "policy/conf_diff.h"
+#include "process/channel.h"
+#include "process/child.h"
+#include "process/notify.h"
+#include "process/reload.h"
+
+#define STOP_MS		2000	/* for what was started in vain */
+#define RELOAD_MS	20000	/* from begin to effect */
+
+/* What conf_diff() calls back with. */
+struct changes {
+	const struct master	*m;
+	struct asker		 who;
+	size_t			 n;
+};
+
+void
+reload_say_ready(const struct master *m)
+{
+	char	 status[64];
+
+	snprintf(status, sizeof(status), "%zu listeners, generation %u",
+	    m->now->conf->nlisteners, m->now->number);
+	notify_ready(status);
+}
+
+static const struct child *
+asking(const struct master *m, struct asker who)
+{
+	const struct child	*c = child_of(m, ROLE_CONTROL);
+
+	return c != NULL && who.control == c->pid ? c : NULL;
+}
+
+void
+reload_report(const struct master *m, struct asker who, const char *text)
+{
+	const struct child	*c = asking(m, who);
+	uint8_t			 buf[MSG_PAYLOAD_MAX];
+	struct wr		 w;
+	size_t			 len = strlen(text);
+
+	if (c == NULL)
+		return;
+	wr_init(&w, buf, sizeof(buf));
+	wr_u32(&w, who.tag);
+	wr_bytes(&w, text, len < sizeof(buf) - 4 ? len : sizeof(buf) - 4);
+	(void)channel_send_by(c->channel, MSG_REPORT, buf, wr_len(&w), NULL,
+	    0, io_now_ms() + 100);
+}
+
+void
+reload_answer(const struct master *m, struct asker who, int status)
+{
+	const struct child	*c = asking(m, who);
+	uint8_t			 buf[8];
+	struct wr		 w;
+
+	if (c == NULL)
+		return;
+	wr_init(&w, buf, sizeof(buf));
+	wr_u32(&w, who.tag);
+	wr_u32(&w, (uint32_t)status);
+	(void)channel_send_by(c->channel, MSG_ASKED, buf, sizeof(buf), NULL,
+	    0, io_now_ms() + 100);
+}
+
+/* Each error is told to whoever asked and to the log. */
+static void
+refuse(const struct master *m, struct asker who,
+    const struct conf_report *report)
+{
+	for (size_t i = 0; i < report->nerrors; i++) {
+		log_error("%s", report->errors[i]);
+		reload_report(m, who, report->errors[i]);
+	}
+	log_error("the configuration on disk is not taken; generation %u "
+	    "stays in effect", m->now->number);
+	reload_answer(m, who, EXIT_RUNTIME);
+}
+
+static void
+say_change(void *ctx, const char *text)
+{
+	struct changes	*c = ctx;
+
+	c->n++;
+	log_info("reload: %s", text);
+	reload_report(c->m, c->who, text);
+}
+
+void
+reload_check(struct master *m, struct asker who)
+{
+	struct conf_report	 report = { .errors = NULL };
+	struct conf		*conf = m->load(&report);
+
+	for (size_t i = 0; i < report.nerrors; i++)
+		reload_report(m, who, report.errors[i]);
+	for (size_t i = 0; i < report.nwarnings; i++)
+		reload_report(m, who, report.warnings[i]);
+	reload_answer(m, who, conf == NULL ? EXIT_RUNTIME : EXIT_OK);
+	conf_free(&conf);
+	conf_report_free(&report);
+}
+
+static void
+keep(char **now, const char *old)
+{
+	free(*now);
+	*now = mem_strdup(old);
+}
+
+/* What takes a restart stays as it is. */
+static void
+keep_fixed(struct conf *now, const struct conf *old)
+{
+	keep(&now->user, old->user);
+	keep(&now->pid_file, old->pid_file);
+	keep(&now->control.path, old->control.path);
+	keep(&now->control.group, old->control.group);
+}
+
+static int
+prepare(struct master *m)
+{
+	for (size_t i = 0; i < m->nchildren; i++) {
+		struct child	*c = &m->children[i];
+
+		if (c->post->gen == NULL && !c->ending &&
+		    c->channel != -1 && child_give(m, c, m->next) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+void
+reload_begin(struct master *m, struct asker who)
+{
+	struct conf_report	 report = { .errors = NULL };
+	struct changes		 changes = { m, who, 0 };
+	struct conf		*conf;
+
+	notify_reloading();
+	conf = m->load(&report);
+	if (conf != NULL) {
+		conf_diff(m->now->conf, conf, say_change, &changes);
+		keep_fixed(conf, m->now->conf);
+		if (changes.n == 0) {
+			log_info("reload: nothing has changed");
+			reload_report(m, who, "nothing has changed");
+			conf_free(&conf);
+			reload_answer(m, who, EXIT_OK);
+			goto out;
+		}
+		m->next = plan_add_generation(m, conf, &report, NULL);
+	}
+	if (m->next == NULL) {
+		refuse(m, who, &report);
+		goto out;
+	}
+	m->reload = (struct reload){ .who = who, .began = io_now_ms() };
+	if (prepare(m) == -1)
+		reload_fail(m, strerror(errno));
+ out:
+	conf_report_free(&report);
+	if (m->next == NULL)
+		reload_say_ready(m);
+}
+
+static bool
+are_prepared(const struct master *m)
+{
+	for (size_t i = 0; i < m->nposts; i++) {
+		const struct child	*c;
+
+		if (m->posts[i]->gen != NULL)
+			continue;
+		c = child_newest(m, m->posts[i]);
+		if (c == NULL || !c->ready || c->prepared < m->next->number)
+			return false;
+	}
+	return true;
+}
+
+static bool
+are_ready(const struct master *m)
+{
+	for (size_t i = 0; i < m->nposts; i++) {
+		const struct child	*c;
+
+		if (m->posts[i]->gen != m->next)
+			continue;
+		c = child_newest(m, m->posts[i]);
+		if (c == NULL || !c->ready)
+			return false;
+	}
+	return true;
+}
+
+static void
+start_spawners(struct master *m)
+{
+	m->reload.started = true;
+	for (size_t i = 0; i < m->nposts && m->next != NULL; i++)
+		if (m->posts[i]->gen == m->next &&
+		    (child_start(m, m->posts[i]) == -1 ||
+		    m->posts[i]->start_at != 0))
+			reload_fail(m, "no more processes can be started "
+			    "while so many of earlier generations have "
+			    "sessions");
+}
+
+static void
+commit(struct master *m)
+{
+	struct generation	*old = m->now;
+
+	m->now = m->next;
+	m->next = NULL;
+	for (size_t i = 0; i < m->nposts; i++)
+		if (m->posts[i]->gen == old)
+			m->posts[i]->start_at = 0;
+	for (size_t i = 0; i < m->nchildren; i++) {
+		struct child	*c = &m->children[i];
+
+		if (c->post->gen == NULL)
+			child_tell_u32(c, MSG_COMMIT, m->now->number);
+		else if (c->post->gen == old && !c->ending)
+			child_drain(c);
+	}
+	bind_commit(&m->ports, m->now->bindings, m->now->nbindings);
+	free(old->bindings);
+	old->bindings = NULL;
+	old->nbindings = 0;
+	log_init("master", (enum logline_level)m->now->conf->log.level);
+	log_info("generation %u is in effect, after %lld ms", m->now->number,
+	    (long long)(io_now_ms() - m->reload.began));
+	reload_say_ready(m);
+	reload_answer(m, m->reload.who, EXIT_OK);
+}
+
+int64_t
+reload_step(struct master *m)
+{
+	int64_t	 deadline = m->reload.began + RELOAD_MS;
+
+	if (m->next == NULL)
+		return INT64_MAX;
+	if (m->reload.failed != NULL)
+		reload_fail(m, m->reload.failed);
+	else if (io_left_ms(deadline) == 0)
+		reload_fail(m, "not all processes got ready for it in time");
+	else if (!m->reload.started && are_prepared(m))
+		start_spawners(m);
+	else if (m->reload.started && are_ready(m))
+		commit(m);
+	return m->next == NULL ? INT64_MAX : deadline;
+}
+
+void
+reload_fail(struct master *m, const char *why)
+{
+	struct conf_report	 report = { .errors = NULL };
+	struct generation	*gen = m->next;
+
+	if (gen == NULL)
+		return;
+	m->next = NULL;
+	conf_complain(&report, "reload: %s", why);
+	refuse(m, m->reload.who, &report);
+	conf_report_free(&report);
+	for (size_t i = 0; i < m->nposts; i++)
+		if (m->posts[i]->gen == gen)
+			m->posts[i]->start_at = 0;
+	for (size_t i = 0; i < m->nchildren; i++)
+		if (m->children[i].post->gen == gen) {
+			child_stop(&m->children[i]);
+			m->children[i].kill_at = io_now_ms() + STOP_MS;
+		}
+	bind_abandon(&m->ports);
+	reload_say_ready(m);
+}
+
+void
+reload_tidy(struct master *m)
+{
+	for (size_t i = m->ngens; i-- > 0;) {
+		struct generation	*gen = m->gens[i];
+
+		if (gen == m->now || gen == m->next || child_serves(m, gen))
+			continue;
+		for (size_t j = 0; j < m->nchildren; j++)
+			if (m->children[j].post->gen == NULL &&
+			    m->children[j].given >= gen->number)
+				child_tell_u32(&m->children[j], MSG_FORGET,
+				    gen->number);
+		plan_drop_generation(m, gen);
+	}
+}
