@@ -148,6 +148,15 @@ START_TEST(a_cut_header_asks_for_more)
 }
 END_TEST
 
+START_TEST(before_the_first_byte_there_is_nothing_to_read)
+{
+	struct proxy_header	 h;
+	const char		*why;
+
+	ck_assert_int_eq(proxy_header_decode(NULL, 0, &h, &why), 0);
+}
+END_TEST
+
 START_TEST(what_stands_behind_a_header_is_left_alone)
 {
 	static const char	 payload[] = "\r\nPROXY TCP4 \0\xff";
@@ -560,12 +569,44 @@ START_TEST(a_client_without_a_path_stays_without)
 }
 END_TEST
 
+START_TEST(a_path_ends_with_its_nul)
+{
+	static const uint8_t	 data[] = SIG "\x21\x31\0\xd8"
+	    "/run/x\0other" X64 X32 P107 "8";
+	struct net_spec		 path;
+	struct proxy_header	 h;
+	uint8_t			 buf[PROXY_HEADER_OUT_MAX];
+	const char		*why;
+	size_t			 len;
+
+	ck_assert_int_eq(proxy_header_decode(data, sizeof(data) - 1, &h, &why),
+	    sizeof(data) - 1);
+	ck_assert(net_same(&h.from, address("unix:/run/x", &path)));
+	/* One that fills its room has none. */
+	ck_assert_uint_eq(h.to.len, sizeof(h.to.u.un));
+	ck_assert_mem_eq(h.to.u.un.sun_path, P107 "8", 108);
+
+	/* As getsockname(2) has it: room beyond, and one more for the NUL. */
+	memcpy(h.from.u.un.sun_path, data + 16, 108);
+	h.from.len = sizeof(h.from.u.un);
+	h.to.len = sizeof(h.to.u.un) + 1;
+	len = proxy_header_encode(2, &h.from, &h.to, NULL, 0, buf);
+	ck_assert_uint_eq(len, 16 + 2 * 108);
+	ck_assert_mem_eq(buf + 16, "/run/x\0\0", 8);
+	ck_assert_mem_eq(buf + 16 + 108, P107 "8", 108);
+	h.to.u.un.sun_path[0] = '\0';
+	ck_assert_uint_eq(proxy_header_encode(2, &h.from, &h.to, NULL, 0,
+	    buf), len);
+}
+END_TEST
+
 START_TEST(an_address_that_is_none_is_not_told)
 {
-	const struct net_addr	 none = { 0 };
+	struct net_addr		 none = { .len = 0 };
 	struct net_spec		 to;
 	uint8_t			 buf[PROXY_HEADER_OUT_MAX];
 
+	none.u.sa.sa_family = AF_INET;
 	(void)address(T4, &to);
 	ck_assert_uint_eq(proxy_header_encode(1, &none, &to.addr, NULL, 0,
 	    buf), 15);
@@ -586,6 +627,7 @@ main(void)
 	suite_add_tcase(s, tc);
 	tcase_add_loop_test(tc, a_good_header_is_read, 0, nitems(good));
 	tcase_add_loop_test(tc, a_cut_header_asks_for_more, 0, nitems(good));
+	tcase_add_test(tc, before_the_first_byte_there_is_nothing_to_read);
 	tcase_add_loop_test(tc, what_stands_behind_a_header_is_left_alone, 0,
 	    nitems(good));
 	tcase_add_loop_test(tc, a_bad_header_is_refused_at_the_byte_that_tells,
@@ -603,6 +645,7 @@ main(void)
 	    nitems(pairs));
 	tcase_add_test(tc, mapped_ends_come_back_as_ipv4);
 	tcase_add_test(tc, a_client_without_a_path_stays_without);
+	tcase_add_test(tc, a_path_ends_with_its_nul);
 	tcase_add_test(tc, an_address_that_is_none_is_not_told);
 	return unit_run(s);
 }
