@@ -1,5 +1,4 @@
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -7,6 +6,7 @@
 #include "base/io.h"
 #include "base/sig.h"
 #include "session/back.h"
+#include "session/told.h"
 
 #define RETRY_MS	10	/* until a local socket's queue has room */
 
@@ -30,11 +30,7 @@ wait_for(int fd, int front, int64_t deadline, enum end *end)
 		case -1:
 			if (errno != EINTR)
 				*end = END_INTERNAL;
-			else if (sig_is_set(SIGTERM))
-				*end = END_SHUTDOWN;
-			else if (sig_is_set(SIG_ORPHAN))
-				*end = END_CRASHED;
-			else
+			else if (!told_to_end(NULL, end))
 				continue;
 			return OVER;
 		case 0:

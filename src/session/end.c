@@ -16,8 +16,16 @@ end_text(enum end end)
 		return "half_closed";
 	case END_TIMEOUT:
 		return "timeout";
+	case END_DENIED:
+		return "denied";
+	case END_LIMIT:
+		return "limit";
+	case END_PROXY_HEADER:
+		return "proxy_header";
 	case END_UNREACHABLE:
 		return "unreachable";
+	case END_KILLED:
+		return "killed";
 	case END_SHUTDOWN:
 		return "shutdown";
 	case END_CRASHED:

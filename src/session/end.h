@@ -14,7 +14,11 @@ enum end {
 	END_IDLE,
 	END_HALF_CLOSED,
 	END_TIMEOUT,		/* the session's or the handshake's time */
+	END_DENIED,		/* not one who may connect */
+	END_LIMIT,		/* too many of something, or too fast */
+	END_PROXY_HEADER,	/* none, or not one, where it was due */
 	END_UNREACHABLE,	/* no server answered */
+	END_KILLED,		/* somebody wanted it ended */
 	END_SHUTDOWN,		/* the daemon stops */
 	END_CRASHED,		/* the worker died, or its spawner */
 	END_INTERNAL,		/* our own lack of something */

@@ -1,7 +1,7 @@
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 
+#include "base/io.h"
 #include "base/sig.h"
 #include "session/pump.h"
 
@@ -76,6 +76,36 @@ silence(const struct pump *p)
 	return END_IDLE;
 }
 
+/* Wait for either side; false when the session is over instead. */
+static bool
+wait_for_sides(const struct pump *p, struct pollfd pfd[2], enum end *end)
+{
+	int64_t	 since = 0;		/* the first signal */
+	int	 ms = patience(p);
+
+	for (;;) {
+		switch (sig_ppoll(pfd, 2, since == 0 ? ms :
+		    io_left_ms(since + ms))) {
+		case -1:
+			*end = END_INTERNAL;
+			if (errno != EINTR || told_to_end(p->told, end))
+				return false;
+			/*
+			 * Signals must not stretch the wait for ever, and who
+			 * hears none need not ask for the time.
+			 */
+			if (since == 0)
+				since = io_now_ms();
+			break;
+		case 0:
+			*end = silence(p);
+			return false;
+		default:
+			return true;
+		}
+	}
+}
+
 enum end
 pump_run(struct pump *p)
 {
@@ -83,24 +113,13 @@ pump_run(struct pump *p)
 	const short	 out = POLLOUT | POLLHUP | POLLERR;
 	struct flow	*up = &p->up, *down = &p->down;
 	struct pollfd	 pfd[2];
+	enum end	 end;
 
 	while (!up->done || !down->done) {
 		pfd[0] = interest(up->from, up, down, p->front_gone);
 		pfd[1] = interest(down->from, down, up, p->back_gone);
-		switch (sig_ppoll(pfd, 2, patience(p))) {
-		case -1:
-			if (errno != EINTR)
-				return END_INTERNAL;
-			if (sig_is_set(SIGTERM))
-				return END_SHUTDOWN;
-			if (sig_is_set(SIG_ORPHAN))
-				return END_CRASHED;
-			if (sig_is_set(SIGALRM))
-				return END_TIMEOUT;
-			continue;
-		case 0:
-			return silence(p);
-		}
+		if (!wait_for_sides(p, pfd, &end))
+			return end;
 		p->front_gone |= pfd[0].events == 0 && pfd[0].revents != 0;
 		p->back_gone |= pfd[1].events == 0 && pfd[1].revents != 0;
 		if (flow_step(up, (pfd[0].revents & in) != 0,

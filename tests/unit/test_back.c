@@ -27,7 +27,7 @@ static void
 open_front(void)
 {
 	static const int	 signals[] = {
-		SIGTERM, SIG_ORPHAN, SIGUSR1, 0
+		SIGTERM, SIG_ORPHAN, SIGUSR1, SIGUSR2, SIGIO, 0
 	};
 	int			 ends[2];
 
@@ -346,7 +346,7 @@ END_TEST
 static void
 disturb_parent(void)
 {
-	kill(getppid(), SIGUSR1);
+	kill(getppid(), SIGUSR2);
 }
 
 START_TEST(another_signal_does_not)

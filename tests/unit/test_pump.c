@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/mem.h"
 #include "base/net.h"
 #include "base/sig.h"
 #include "session/pump.h"
@@ -27,19 +28,21 @@
 #define BUFFER_MAX	65536
 
 /* What the child tells. */
-struct told {
+struct report {
 	flow_count	 up, down;
 	bool		 up_done, down_done;
 	_Atomic bool	 running;
+	_Atomic int	 heard;
 	long		 cpu_ms;
 };
 
 static int		 client, server;	/* the test's ends */
 static int		 front, back;		/* the pump's */
-static struct told	*told;
+static struct report	*told;
 static pid_t		 child;
 static int		 idle_ms, half_closed_ms;
 static size_t		 buffer;
+static bool		 deaf, gives_way;
 
 static void
 open_common(void)
@@ -102,16 +105,25 @@ close_all(void)
 	munmap(told, sizeof(*told));
 }
 
+static bool
+hear(void *ctx)
+{
+	atomic_fetch_add((_Atomic int *)ctx, 1);
+	return gives_way;
+}
+
 /* What worker.c does around the pump. */
 static _Noreturn void
 relay(void)
 {
 	static const int	 signals[] = {
-		SIGTERM, SIGALRM, SIG_ORPHAN, SIGUSR1, 0
+		SIGTERM, SIGALRM, SIG_ORPHAN, SIGUSR1, SIGIO, 0
 	};
 	static uint8_t		 buf[2 * BUFFER_MAX];
+	const struct told	 ears = { .heard = hear, .ctx = &told->heard };
 	struct pump		 p = {
 		.idle_ms = idle_ms, .half_closed_ms = half_closed_ms,
+		.told = deaf ? NULL : &ears,
 	};
 	struct rusage		 ru;
 	enum end		 end;
@@ -536,17 +548,68 @@ START_TEST(traffic_one_way_keeps_both_alive)
 }
 END_TEST
 
-/* The idle time runs from the last byte, and a signal is none. */
-START_TEST(a_signal_that_ends_nothing_does_not_end_it)
+static void
+wait_until_running(void)
 {
+	int64_t	 deadline = io_now_ms() + UNIT_MS;
+
+	while (!atomic_load(&told->running)) {
+		ck_assert_int_lt(io_now_ms(), deadline);
+		(void)poll(NULL, 0, 1);
+	}
+}
+
+/* It wants to tell something: heard once, and the session goes on. */
+START_TEST(a_signal_to_be_heard_ends_nothing)
+{
+	int64_t	 deadline = io_now_ms() + UNIT_MS;
+
+	deaf = _i == 1;
 	start();
 	talk();
-	ck_assert_int_eq(kill(child, SIGUSR1), 0);
-	talk();
+	for (int i = 1; i <= 3; i++) {
+		ck_assert_int_eq(kill(child, SIGIO), 0);
+		while (!deaf && atomic_load(&told->heard) < i) {
+			ck_assert_int_lt(io_now_ms(), deadline);
+			(void)poll(NULL, 0, 1);
+		}
+		talk();
+	}
 	shut(&client);
 	unit_expect_end(server);
 	shut(&server);
 	expect_end(END_DONE);
+	ck_assert_int_eq(atomic_load(&told->heard), deaf ? 0 : 3);
+}
+END_TEST
+
+START_TEST(a_session_that_is_to_give_way_does)
+{
+	gives_way = true;
+	start();
+	wait_until_running();
+	ck_assert_int_eq(kill(child, SIGIO), 0);
+	expect_end(END_LIMIT);
+}
+END_TEST
+
+/* The idle time runs from the last byte, and a signal is none. */
+START_TEST(signals_do_not_keep_a_silent_session)
+{
+	int64_t		 begun;
+	enum end	 end = END_INTERNAL;
+
+	idle_ms = 200;
+	start();
+	talk();
+	begun = io_now_ms();
+	while (!has_ended(&end)) {
+		ck_assert_int_lt(io_now_ms() - begun, 1500);
+		ck_assert_int_eq(kill(child, SIGIO), 0);
+		(void)poll(NULL, 0, 20);
+	}
+	ck_assert_str_eq(end_text(end), end_text(END_IDLE));
+	ck_assert_int_ge(io_now_ms() - begun, 199);
 }
 END_TEST
 
@@ -591,17 +654,6 @@ START_TEST(half_closed_cannot_outlast_idle)
 }
 END_TEST
 
-static void
-wait_until_running(void)
-{
-	int64_t	 deadline = io_now_ms() + UNIT_MS;
-
-	while (!atomic_load(&told->running)) {
-		ck_assert_int_lt(io_now_ms(), deadline);
-		(void)poll(NULL, 0, 1);
-	}
-}
-
 static const struct {
 	int		 signo;
 	enum end	 end;
@@ -609,6 +661,7 @@ static const struct {
 	{ SIGTERM, END_SHUTDOWN },
 	{ SIGALRM, END_TIMEOUT },
 	{ SIG_ORPHAN, END_CRASHED },
+	{ SIGUSR1, END_KILLED },
 };
 
 START_TEST(a_signal_ends_a_silent_session)
@@ -672,7 +725,9 @@ add_common(TCase *tc)
 	tcase_add_test(tc, a_side_that_hung_up_does_not_make_it_spin);
 	tcase_add_test(tc, silence_ends_the_session);
 	tcase_add_test(tc, traffic_one_way_keeps_both_alive);
-	tcase_add_test(tc, a_signal_that_ends_nothing_does_not_end_it);
+	tcase_add_loop_test(tc, a_signal_to_be_heard_ends_nothing, 0, 2);
+	tcase_add_test(tc, a_session_that_is_to_give_way_does);
+	tcase_add_test(tc, signals_do_not_keep_a_silent_session);
 	tcase_add_test(tc, half_closed_cannot_outlast_idle);
 	tcase_add_test(tc, a_client_that_talks_on_to_nobody_is_cut_off);
 	tcase_add_test(tc,
@@ -682,7 +737,7 @@ add_common(TCase *tc)
 	    a_silent_client_of_a_server_that_is_gone_is_not_kept);
 	tcase_add_test(tc, a_client_that_left_before_the_answer_is_named);
 	tcase_add_loop_test(tc, a_signal_ends_a_session_that_never_pauses, 0,
-	    3);
+	    (int)nitems(endings));
 }
 
 int
@@ -713,6 +768,7 @@ main(void)
 	tcase_add_test(tc,
 	    a_connection_that_times_out_under_a_flood_resets_the_client);
 	tcase_add_loop_test(tc, half_closed_has_a_time_of_its_own, 0, 2);
-	tcase_add_loop_test(tc, a_signal_ends_a_silent_session, 0, 3);
+	tcase_add_loop_test(tc, a_signal_ends_a_silent_session, 0,
+	    (int)nitems(endings));
 	return unit_run(s);
 }

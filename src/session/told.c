@@ -1,0 +1,23 @@
+#include <signal.h>
+#include <stddef.h>
+
+#include "base/sig.h"
+#include "session/told.h"
+
+bool
+told_to_end(const struct told *told, enum end *end)
+{
+	if (sig_is_set(SIGTERM))
+		*end = END_SHUTDOWN;
+	else if (sig_is_set(SIG_ORPHAN))
+		*end = END_CRASHED;
+	else if (sig_take(SIGUSR1))
+		*end = END_KILLED;
+	else if (sig_take(SIGALRM))
+		*end = END_TIMEOUT;
+	else if (sig_take(SIGIO) && told != NULL && told->heard(told->ctx))
+		*end = END_LIMIT;
+	else
+		return false;
+	return true;
+}
