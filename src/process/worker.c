@@ -94,18 +94,24 @@ client_text(int fd, const struct net_addr *a, char *buf, size_t size)
 /* All addresses of all servers of the listener's backend, in order. */
 static size_t
 candidates(const struct worker *w, const struct conf_listener *l,
-    struct net_addr *out, size_t max)
+    struct back_candidate *out, size_t max)
 {
 	const struct conf_servers	*list =
 	    &w->conf->backends[l->backend].servers;
-	size_t			 n = 0;
+	struct net_addr			 found[BOOK_ADDRS_MAX];
+	size_t				 n = 0, m;
 
-	for (size_t i = 0; i < list->n && n < max; i++) {
+	for (size_t i = 0; i < list->n; i++) {
+		m = 1;
 		if (list->v[i].spec.kind != NET_NAME)
-			out[n++] = list->v[i].spec.addr;
-		else if (w->start->book != NULL)
-			n += book_read(&w->start->book[list->v[i].index],
-			    out + n, max - n);
+			found[0] = list->v[i].spec.addr;
+		else
+			m = book_read(&w->start->book[list->v[i].index],
+			    found, nitems(found));
+		for (size_t j = 0; j < m && n < max; j++)
+			out[n++] = (struct back_candidate){
+				found[j], (uint32_t)i
+			};
 	}
 	return n;
 }
@@ -166,7 +172,7 @@ note_server(struct worker *w, const struct back *b)
 
 	sb_write_begin(w->board);
 	if (b->tried > 0)
-		net_text(&b->server, s->server, sizeof(s->server));
+		net_text(&b->addr, s->server, sizeof(s->server));
 	if (b->fd != -1)
 		s->connected_us = io_now_us();
 	sb_write_end(w->board);
@@ -177,8 +183,10 @@ static int
 connect_back(struct worker *w, const struct conf_listener *l, int front,
     struct back *b, enum end *end)
 {
+	static const struct net_tcp	 tcp = { .nodelay = true };
+	const struct back_options	 options = { .tcp = &tcp };
 	const struct conf	*c = w->conf;
-	struct net_addr		 servers[BACK_CANDIDATES_MAX];
+	struct back_candidate	 servers[BACK_CANDIDATES_MAX];
 	size_t			 n;
 	/* Nothing comes before the dial yet, so the smaller one rules both. */
 	bool			 hasty = c->timeouts.handshake <
@@ -189,7 +197,7 @@ connect_back(struct worker *w, const struct conf_listener *l, int front,
 	int			 rc;
 
 	n = candidates(w, l, servers, nitems(servers));
-	rc = back_dial(b, servers, n, front, deadline, end);
+	rc = back_dial(b, servers, n, &options, front, deadline, end);
 	if (rc == -1 && *end == END_UNREACHABLE && hasty &&
 	    io_left_ms(deadline) == 0)
 		*end = END_TIMEOUT;

@@ -14,6 +14,7 @@
 #include "base/io.h"
 #include "base/sig.h"
 #include "session/back.h"
+#include "wire/proxy_header.h"
 #include "unit.h"
 
 static int		 client, front;
@@ -21,7 +22,22 @@ static struct back	 b;
 static enum end		 end;
 static int64_t		 begun;
 
-static const struct net_tcp	 tcp;
+/* Servers that were told of as failed, in order. */
+static uint32_t		 failed[16];
+static size_t		 nfailed;
+/* Of each candidate; their places where a test says nothing else. */
+static const uint32_t	*numbers;
+
+static const struct net_tcp	 tcp = { .nodelay = true };
+static struct back_options	 options;
+
+static void
+note_failed(void *ctx, uint32_t server)
+{
+	ck_assert_ptr_eq(ctx, &nfailed);
+	ck_assert_uint_lt(nfailed, 16);
+	failed[nfailed++] = server;
+}
 
 static void
 open_front(void)
@@ -32,6 +48,10 @@ open_front(void)
 	int			 ends[2];
 
 	sig_init(signals);
+	numbers = NULL;
+	options = (struct back_options){
+		.tcp = &tcp, .failed = note_failed, .ctx = &nfailed,
+	};
 	unit_tcp_pair(ends);
 	client = ends[0];
 	front = ends[1];
@@ -70,8 +90,15 @@ address(const char *text)
 static int
 dial(const struct net_addr *candidates, size_t n, int ms)
 {
+	struct back_candidate	 c[8];
+
+	ck_assert_uint_le(n, 8);
+	for (size_t i = 0; i < n; i++)
+		c[i] = (struct back_candidate){ candidates[i],
+			numbers != NULL ? numbers[i] : (uint32_t)i };
+	nfailed = 0;
 	begun = io_now_ms();
-	return back_dial(&b, candidates, n, front, begun + ms, &end);
+	return back_dial(&b, c, n, &options, front, begun + ms, &end);
 }
 
 static int
@@ -136,7 +163,7 @@ START_TEST(a_server_that_listens_is_reached)
 	ck_assert_int_eq(dial(&a, 1, UNIT_MS), 0);
 	ck_assert_uint_eq(b.tried, 1);
 	ck_assert_str_eq(b.why, "");
-	ck_assert(net_same(&b.server, &a));
+	ck_assert(net_same(&b.addr, &a));
 	expect_open(l);
 	close(l);
 }
@@ -151,7 +178,7 @@ START_TEST(servers_are_tried_in_their_order)
 	struct net_addr	 a[2] = { at(port[0]), at(port[1]) };
 
 	ck_assert_int_eq(dial(a, 2, UNIT_MS), 0);
-	ck_assert(net_same(&b.server, &a[0]));
+	ck_assert(net_same(&b.addr, &a[0]));
 	expect_open(l[0]);
 	ck_assert_int_eq(unit_wait(l[1], POLLIN, 0), 0);
 	close(l[0]);
@@ -172,7 +199,11 @@ START_TEST(after_one_that_refuses_comes_the_next)
 	ck_assert_int_eq(dial(a, 3, UNIT_MS), 0);
 	ck_assert_uint_eq(b.tried, 3);
 	ck_assert_str_eq(b.why, "");
-	ck_assert(net_same(&b.server, &a[2]));
+	ck_assert(net_same(&b.addr, &a[2]));
+	ck_assert_uint_eq(b.server, 2);
+	ck_assert_uint_eq(nfailed, 2);
+	ck_assert_uint_eq(failed[0], 0);
+	ck_assert_uint_eq(failed[1], 1);
 	ck_assert_int_eq(unit_count_fds(), before + 1);
 	expect_open(l);
 	close(l);
@@ -197,6 +228,7 @@ START_TEST(when_all_refuse_the_last_is_named)
 	snprintf(want, sizeof(want), "connect to %s: Connection refused",
 	    net_text(&a[1], text, sizeof(text)));
 	ck_assert_str_eq(b.why, want);
+	ck_assert_uint_eq(nfailed, 2);
 	ck_assert_int_lt(took(), UNIT_MS);
 	ck_assert_int_eq(unit_count_fds(), before);
 	close(held[0]);
@@ -228,6 +260,8 @@ START_TEST(one_that_does_not_answer_leaves_time_for_the_next)
 	ck_assert_int_ge(took(), 190);
 	ck_assert_int_lt(took(), 390);
 	ck_assert_uint_eq(b.tried, 2);
+	ck_assert_uint_eq(nfailed, 1);
+	ck_assert_uint_eq(failed[0], 0);
 	expect_open(l);
 	close(l);
 	fill_up(&h);
@@ -249,6 +283,7 @@ START_TEST(the_deadline_holds_when_nobody_answers)
 	ck_assert_int_eq(end, END_UNREACHABLE);
 	ck_assert_uint_eq(b.tried, (size_t)_i);
 	ck_assert_ptr_nonnull(strstr(b.why, "Connection timed out"));
+	ck_assert_uint_eq(nfailed, (size_t)_i);
 	ck_assert_int_eq(unit_count_fds(), before);
 	fill_up(&h);
 }
@@ -288,11 +323,103 @@ START_TEST(a_client_that_broke_off_wants_no_server)
 	ck_assert_int_eq(dial(&h.addr, 1, UNIT_MS), -1);
 	ck_assert_int_lt(took(), UNIT_MS / 2);
 	ck_assert_int_eq(end, END_CLIENT_RESET);
+	ck_assert_uint_eq(nfailed, 0);
 	ck_assert_int_eq(b.fd, -1);
 	ck_assert_str_eq(b.why, "");
 	ck_assert_int_eq(unit_count_fds(), before - 1);
 	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
 	fill_up(&h);
+}
+END_TEST
+
+/* Told once, and only when there is none left to try. */
+START_TEST(a_server_failed_when_all_its_addresses_did)
+{
+	static const uint32_t	 two[] = { 7, 7, 9, 9, 5 };
+	uint16_t		 port;
+	int			 held[3], l = unit_tcp_listen(4, &port);
+	struct net_addr		 a[5];
+
+	for (int i = 0; i < 3; i++)
+		a[i] = at(unit_dead_port(&held[i]));
+	a[3] = a[4] = at(port);
+	numbers = two;
+	ck_assert_int_eq(dial(a, 5, UNIT_MS), 0);
+	ck_assert_uint_eq(b.tried, 4);
+	ck_assert_uint_eq(b.server, 9);
+	ck_assert_uint_eq(nfailed, 1);
+	ck_assert_uint_eq(failed[0], 7);
+	expect_open(l);
+	options.failed = NULL;
+	ck_assert_int_eq(dial(a, 3, UNIT_MS), -1);
+	close(l);
+	for (int i = 0; i < 3; i++)
+		close(held[i]);
+}
+END_TEST
+
+START_TEST(one_that_had_next_to_no_time_did_not_fail)
+{
+	struct hole	 h;
+	struct net_addr	 a[6];
+
+	dig(&h);
+	for (int i = 0; i < 6; i++)
+		a[i] = h.addr;
+	ck_assert_int_eq(dial(a, 6, 640), -1);
+	ck_assert_uint_eq(b.tried, 6);
+	ck_assert_uint_ge(nfailed, 2);
+	ck_assert_uint_le(nfailed, 3);
+	fill_up(&h);
+}
+END_TEST
+
+static struct net_addr
+source(const char *text)
+{
+	struct net_addr	 a = address(text);
+
+	net_set_port(&a, 0);
+	return a;
+}
+
+START_TEST(a_lack_of_ours_is_no_failure_of_the_server)
+{
+	struct net_addr	 a, mine = source("192.0.2.1:1");
+	uint16_t	 port;
+	int		 l = unit_tcp_listen(4, &port);
+
+	a = at(port);
+	options.source = &mine;
+	ck_assert_int_eq(dial(&a, 1, UNIT_MS), -1);
+	ck_assert_int_eq(end, END_UNREACHABLE);
+	ck_assert_ptr_nonnull(strstr(b.why, "Cannot assign"));
+	ck_assert_uint_eq(nfailed, 0);
+	close(l);
+}
+END_TEST
+
+START_TEST(a_server_is_dialled_from_the_source)
+{
+	struct net_addr		 a[2], seen, mine = source("127.0.0.9:1");
+	uint16_t		 port;
+	int			 s, l = unit_tcp_listen(4, &port);
+
+	a[0] = address("[::1]:1");	/* not to be reached from there */
+	a[1] = at(port);
+	options.source = &mine;
+	ck_assert_int_eq(dial(a, 2, UNIT_MS), 0);
+	ck_assert_uint_eq(b.tried, 1);
+	ck_assert_uint_eq(b.server, 1);
+	ck_assert_uint_eq(nfailed, 0);
+	s = unit_accept(l);
+	seen.len = sizeof(seen.u);
+	ck_assert_int_eq(getpeername(s, &seen.u.sa, &seen.len), 0);
+	net_set_port(&seen, 0);
+	ck_assert(net_same(&seen, &mine));
+	close(s);
+	close(b.fd);
+	close(l);
 }
 END_TEST
 
@@ -338,6 +465,79 @@ START_TEST(a_crashed_spawner_ends_the_dial)
 	ck_assert_int_lt(took(), UNIT_MS / 2);
 	ck_assert_int_eq(end, END_CRASHED);
 	ck_assert_int_eq(b.fd, -1);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	fill_up(&h);
+}
+END_TEST
+
+static void
+kill_session(void)
+{
+	kill(getppid(), SIGUSR1);
+}
+
+START_TEST(a_killed_session_dials_no_more_and_the_next_does)
+{
+	struct hole	 h;
+	pid_t		 pid;
+	uint16_t	 port;
+	int		 l = unit_tcp_listen(4, &port);
+	struct net_addr	 a = at(port);
+
+	dig(&h);
+	pid = after_a_moment(kill_session);
+	ck_assert_int_eq(dial(&h.addr, 1, UNIT_MS), -1);
+	ck_assert_int_lt(took(), UNIT_MS / 2);
+	ck_assert_int_eq(end, END_KILLED);
+	ck_assert_int_eq(b.fd, -1);
+	ck_assert_str_eq(b.why, "");
+	ck_assert_uint_eq(nfailed, 0);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	ck_assert_int_eq(dial(&a, 1, UNIT_MS), 0);
+	expect_open(l);
+	close(l);
+	fill_up(&h);
+}
+END_TEST
+
+static bool	 gives_way;
+
+static bool
+hear(void *ctx)
+{
+	++*(int *)ctx;
+	return gives_way;
+}
+
+static void
+tell_parent(void)
+{
+	kill(getppid(), SIGIO);
+}
+
+START_TEST(a_dial_gives_way_when_it_is_to)
+{
+	struct hole	 h;
+	pid_t		 pid;
+	int		 heard = 0;
+	struct told	 told = { .heard = hear, .ctx = &heard };
+
+	gives_way = _i == 1;
+	options.told = &told;
+	dig(&h);
+	pid = after_a_moment(tell_parent);
+	ck_assert_int_eq(dial(&h.addr, 1, 300), -1);
+	ck_assert_int_eq(heard, 1);
+	ck_assert_int_eq(b.fd, -1);
+	if (gives_way) {
+		ck_assert_int_lt(took(), 290);
+		ck_assert_int_eq(end, END_LIMIT);
+		ck_assert_str_eq(b.why, TOLD_GIVE_WAY);
+		ck_assert_uint_eq(nfailed, 0);
+	} else {
+		ck_assert_int_ge(took(), 290);
+		ck_assert_int_eq(end, END_UNREACHABLE);
+	}
 	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
 	fill_up(&h);
 }
@@ -463,7 +663,7 @@ fill_queue(const struct net_addr *a)
 	bool	 pending;
 
 	for (nwaiting = 0; nwaiting < 64; nwaiting++) {
-		waiting[nwaiting] = net_dial(a, NULL, NULL, &pending);
+		waiting[nwaiting] = net_dial(a, NULL, &tcp, &pending);
 		if (waiting[nwaiting] == -1)
 			return;
 	}
@@ -540,6 +740,39 @@ START_TEST(an_ipv6_server_is_reached)
 }
 END_TEST
 
+START_TEST(a_server_reads_who_its_client_is)
+{
+	static const char	 v1[] =
+	    "PROXY TCP4 10.0.0.1 10.0.0.2 1000 2000\r\n";
+	struct net_addr		 from = address("10.0.0.1:1000");
+	struct net_addr		 to = address("10.0.0.2:2000");
+	struct proxy_header	 h;
+	const char		*why = "";
+	uint8_t			 buf[PROXY_HEADER_OUT_MAX];
+	int			 ends[2];
+
+	unit_tcp_pair(ends);
+	ck_assert_int_eq(back_send_proxy(ends[0], 1, &from, &to, &why), 0);
+	unit_expect(ends[1], v1, sizeof(v1) - 1);
+	ck_assert_int_eq(back_send_proxy(ends[0], 2, &from, &to, &why), 0);
+	ck_assert_int_ne(unit_wait(ends[1], POLLIN, UNIT_MS), 0);
+	ck_assert_int_eq(recv(ends[1], buf, sizeof(buf), 0), 28);
+	ck_assert_int_eq(proxy_header_decode(buf, 28, &h, &why), 28);
+	ck_assert(net_same(&h.from, &from));
+	ck_assert(net_same(&h.to, &to));
+	ck_assert_int_eq(back_send_proxy(ends[0], 2, NULL, NULL, &why), 0);
+	ck_assert_int_ne(unit_wait(ends[1], POLLIN, UNIT_MS), 0);
+	ck_assert_int_eq(recv(ends[1], buf, sizeof(buf), 0), 16);
+	ck_assert_int_eq(proxy_header_decode(buf, 16, &h, &why), 16);
+	ck_assert(h.local);
+	unit_reset(ends[1]);
+	ck_assert_int_ne(unit_wait(ends[0], POLLERR, UNIT_MS), 0);
+	ck_assert_int_eq(back_send_proxy(ends[0], 2, &from, &to, &why), -1);
+	ck_assert_str_eq(why, "the server did not take the PROXY header");
+	close(ends[0]);
+}
+END_TEST
+
 START_TEST(every_end_has_a_word_of_its_own)
 {
 	for (int i = END_DONE; i <= END_INTERNAL; i++)
@@ -568,8 +801,15 @@ main(void)
 	tcase_add_test(tc, one_that_does_not_answer_leaves_time_for_the_next);
 	tcase_add_loop_test(tc, the_deadline_holds_when_nobody_answers, 1, 4);
 	tcase_add_test(tc, a_client_that_broke_off_wants_no_server);
+	tcase_add_test(tc, a_server_failed_when_all_its_addresses_did);
+	tcase_add_test(tc, one_that_had_next_to_no_time_did_not_fail);
+	tcase_add_test(tc, a_lack_of_ours_is_no_failure_of_the_server);
+	tcase_add_test(tc, a_server_is_dialled_from_the_source);
 	tcase_add_test(tc, a_shutdown_ends_the_dial);
 	tcase_add_test(tc, a_crashed_spawner_ends_the_dial);
+	tcase_add_test(tc,
+	    a_killed_session_dials_no_more_and_the_next_does);
+	tcase_add_loop_test(tc, a_dial_gives_way_when_it_is_to, 0, 2);
 	tcase_add_test(tc, another_signal_does_not);
 	tcase_add_test(tc, a_client_that_ended_its_stream_is_served);
 	tcase_add_test(tc, a_local_client_that_sent_and_closed_is_served);
@@ -578,6 +818,7 @@ main(void)
 	tcase_add_test(tc, a_full_local_queue_is_waited_for);
 	tcase_add_test(tc, a_shutdown_ends_the_wait_for_a_local_queue);
 	tcase_add_test(tc, an_ipv6_server_is_reached);
+	tcase_add_test(tc, a_server_reads_who_its_client_is);
 	tcase_add_test(tc, every_end_has_a_word_of_its_own);
 	return unit_run(s);
 }
