@@ -21,8 +21,8 @@
 #include "base/net.h"
 #include "policy/access.h"
 #include "policy/balance.h"
+#include "policy/conf_report.h"
 
-#define CONF_FILE_MAX		(1024 * 1024)	/* bytes of one file */
 #define CONF_LISTENERS_MAX	256
 #define CONF_ADDRS_MAX		64		/* of one listener or backend */
 #define CONF_NETS_MAX		1024		/* of one list */
@@ -180,21 +180,13 @@ struct conf {
 	} control;
 };
 
-/* What is wrong: whole sentences, each beginning with its place. */
-struct conf_report {
-	char	**errors;
-	size_t	  nerrors;
-	char	**warnings;		/* what -t says; none is fatal */
-	size_t	  nwarnings;
-};
-
 struct conf	*conf_new(void);
 void		 conf_free(struct conf **conf);
 
 /*
  * Read a file, or text of len bytes and a NUL that stands under `name' in
- * messages; @include is relative to the folder of that name.  Both add to
- * what the configuration holds and to the report.
+ * messages, and what they include; see conf_include.h.  Both add to what the
+ * configuration holds and to the report.
  */
 void	 conf_read_file(struct conf *conf, const char *path,
 	    struct conf_report *report);
@@ -214,20 +206,13 @@ int	 conf_finish(struct conf *conf, struct conf_report *report);
 /* Write all of it, defaults included, as a configuration file. */
 void	 conf_print(const struct conf *conf, FILE *out);
 
-void	 conf_report_free(struct conf_report *report);
-
 /*
  * For those who read: add a backend or listener with every default; it is
- * valid until the next is added.  Add an error or a warning to the report; a
- * hundred of each are kept.
+ * valid until the next is added.
  */
 struct conf_backend	*conf_add_backend(struct conf *conf,
 			    const char *where);
 struct conf_listener	*conf_add_listener(struct conf *conf,
 			    const char *where);
-void	 conf_complain(struct conf_report *report, const char *fmt, ...)
-	    __attribute__((format(printf, 2, 3)));
-void	 conf_warn(struct conf_report *report, const char *fmt, ...)
-	    __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -1,37 +1,29 @@
-#include <sys/stat.h>
-
-#include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <libconfig.h>
 
-#include "base/io.h"
-#include "base/mem.h"
 #include "policy/conf.h"
+#include "policy/conf_include.h"
 #include "policy/conf_keys.h"
-#include "policy/conf_text.h"
 #include "policy/conf_value.h"
 
 /* What one run of reading needs at every step. */
 struct reading {
-	struct conf		*conf;
-	struct conf_report	*report;
-	const char		*name;		/* of the file being read */
+	struct conf			*conf;
+	struct conf_report		*report;
+	const struct conf_include	*inc;
 };
 
-/* "file:line" of a setting; included files are known by their own name. */
+/* "file:line" of a setting. */
 static const char *
 place(const struct reading *rd, const config_setting_t *s, char *buf,
     size_t size)
 {
-	const char	*file = config_setting_source_file(s);
+	unsigned int	 line;
+	const char	*file = conf_include_place(rd->inc,
+			    (unsigned)config_setting_source_line(s), &line);
 
-	snprintf(buf, size, "%s:%u", file != NULL ? file : rd->name,
-	    (unsigned)config_setting_source_line(s));
+	snprintf(buf, size, "%s:%u", file, line);
 	return buf;
 }
 
@@ -274,143 +266,51 @@ read_section(const struct reading *rd, const config_setting_t *group,
 	}
 }
 
-/* Would libconfig read the text as it stands? */
-static bool
-check_text(const char *name, const char *text, size_t len,
-    struct conf_report *report)
+/* Where libconfig says it is, as the user knows it. */
+static void
+complain_parse(const struct reading *rd, const config_t *cfg)
 {
 	unsigned int	 line;
-	const char	*why = conf_text_check(text, len, &line);
+	const char	*file = conf_include_place(rd->inc,
+			    (unsigned)config_error_line(cfg), &line);
 
-	if (why != NULL)
-		conf_complain(report, "%s:%u: %s", name, line, why);
-	return why == NULL;
+	conf_complain(rd->report, "%s:%u: %s", file, line,
+	    config_error_text(cfg));
 }
 
-static char *
-read_whole(const char *path, size_t *len)
-{
-	char	*text = NULL;
-	int	 fd, error;
-
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (fd == -1)
-		return NULL;
-	text = io_read_file(fd, CONF_FILE_MAX, len);
-	error = errno;
-	close(fd);
-	errno = error;
-	return text;
-}
-
-/*
- * Files that were included: libconfig has read them without our check.  It
- * knows them as they were written, to be found in `folder'.
- */
+/* Takes over inc, which may be NULL: the reason was told then. */
 static void
-check_included(const config_setting_t *s, const char *folder,
-    const char **last, struct conf_report *report)
-{
-	const char	*file = config_setting_source_file(s);
-	char		*path, *text;
-	size_t		 len;
-
-	if (file != NULL && (*last == NULL || strcmp(file, *last) != 0)) {
-		*last = file;
-		path = mem_printf("%s/%s", folder, file);
-		text = read_whole(path, &len);
-		if (text == NULL)	/* newer ones know it by its path */
-			text = read_whole(file, &len);
-		if (text != NULL)
-			(void)check_text(file, text, len, report);
-		free(text);
-		free(path);
-	}
-	if (!config_setting_is_aggregate(s))
-		return;
-	for (int i = 0; i < config_setting_length(s); i++)
-		check_included(config_setting_get_elem(s, (unsigned)i), folder,
-		    last, report);
-}
-
-/*
- * libconfig ends the program when an included file opens and cannot be
- * read.  Lines that begin with @include name it; the rest is its affair.
- */
-static bool
-check_includes(const char *name, const char *folder, const char *text,
+read_included(struct conf *conf, struct conf_include *inc,
     struct conf_report *report)
 {
-	unsigned int	 line = 1;
-	struct stat	 st;
-	char		*path;
-	bool		 good = true;
+	struct reading	 rd = { .conf = conf, .report = report, .inc = inc };
+	config_t	 cfg;
 
-	for (const char *p = text; p != NULL; line++) {
-		const char	*q = p + strspn(p, " \t");
-
-		p = strchr(p, '\n');
-		p = p != NULL ? p + 1 : NULL;
-		if (strncmp(q, "@include", 8) != 0)
-			continue;
-		q += 8 + strspn(q + 8, " \t");
-		if (*q != '"')
-			continue;
-		path = mem_printf("%s/%.*s", folder,
-		    (int)strcspn(q + 1, "\"\n"), q + 1);
-		if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
-			conf_complain(report, "%s:%u: @include: %s is not a "
-			    "file", name, line, path);
-			good = false;
-		}
-		free(path);
-	}
-	return good;
+	if (inc == NULL)
+		return;
+	config_init(&cfg);
+	if (config_read_string(&cfg, conf_include_whole(inc)) != CONFIG_TRUE)
+		complain_parse(&rd, &cfg);
+	else
+		read_section(&rd, config_root_setting(&cfg), CONF_TOP, conf);
+	config_destroy(&cfg);
+	conf_include_free(&inc);
 }
 
 void
 conf_read_text(struct conf *conf, const char *name, const char *text,
     size_t len, struct conf_report *report)
 {
-	struct reading	 rd = { conf, report, name };
-	config_t	 cfg;
-	const char	*last = NULL;
-	char		*copy, *folder;
+	size_t	 left = CONF_TOTAL_MAX;
 
-	copy = mem_strdup(name);
-	folder = dirname(copy);
-	if (!check_text(name, text, len, report) ||
-	    !check_includes(name, folder, text, report)) {
-		free(copy);
-		return;
-	}
-	config_init(&cfg);
-	config_set_include_dir(&cfg, folder);
-	if (config_read_string(&cfg, text) != CONFIG_TRUE)
-		conf_complain(report, "%s:%d: %s",
-		    config_error_file(&cfg) != NULL ?
-		    config_error_file(&cfg) : name,
-		    config_error_line(&cfg), config_error_text(&cfg));
-	else {
-		check_included(config_root_setting(&cfg), folder, &last,
-		    report);
-		read_section(&rd, config_root_setting(&cfg), CONF_TOP, conf);
-	}
-	config_destroy(&cfg);
-	free(copy);
+	read_included(conf, conf_include_text(name, text, len, &left, report),
+	    report);
 }
 
 void
 conf_read_file(struct conf *conf, const char *path, struct conf_report *report)
 {
-	size_t	 len;
-	char	*text = read_whole(path, &len);
+	size_t	 left = CONF_TOTAL_MAX;
 
-	if (text == NULL)
-		conf_complain(report, "%s: %s", path, errno == EFBIG ?
-		    "longer than 1 MiB, so no configuration" :
-		    strerror(errno));
-	else
-		conf_read_text(conf, path, text, len, report);
-	free(text);
+	read_included(conf, conf_include_file(path, &left, report), report);
 }

@@ -11,11 +11,12 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/sig.h"
+#include "policy/conf_include.h"
 #include "process/channel.h"
 #include "process/setup.h"
 
 #define SETUP_MS	10000
-#define SETUP_CONF_MAX	(8 * CONF_FILE_MAX)
+#define SETUP_CONF_MAX	(8 * CONF_TOTAL_MAX)
 
 /* What is gathered while messages come in. */
 struct gather {
@@ -65,7 +66,7 @@ setup_generation(const struct setup *s, uint32_t number)
 static struct conf *
 parse(const char *text, size_t len)
 {
-	struct conf_report	 report = { NULL, 0 };
+	struct conf_report	 report = { .errors = NULL };
 	struct conf		*conf = conf_new();
 
 	conf_read_text(conf, "configuration", text, len, &report);

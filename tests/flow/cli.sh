@@ -80,8 +80,8 @@ check 78 'bad:2: listeners\[0\]: needs the key forward' -f "$dir/bad" -T
 mkdir "$dir/folder"
 printf '%s\n@include "folder"\n' '# a folder' >"$dir/folders"
 printf '@include ""\n' >"$dir/nothing"
-check 78 'folders:2: @include: .*folder is not a file' -f "$dir/folders" -t
-check 78 'nothing:1: @include: .* is not a file' -f "$dir/nothing" -t
+check 78 'folders:2: @include: .*/folder: Is a directory' -f "$dir/folders" -t
+check 78 'nothing:1: @include: want a file' -f "$dir/nothing" -t
 check 78 '--backend: forward: ":3306": a server needs a host' \
     --backend=:3306 -t
 check 78 '--bind: "nonsense"' --bind=nonsense -t

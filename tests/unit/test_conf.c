@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "policy/conf.h"
+#include "policy/conf_include.h"
 #include "unit.h"
 
 static struct conf		*conf;
@@ -288,8 +289,12 @@ static const struct {
 	{ "user = \"x\"\n\nlog = {", { "f:3: syntax error" } },
 	{ "user = \"a\";\nuser = \"b\";",
 	    { "f:2: duplicate setting name" } },
+	{ "log = {\n to = \"a\";\n to = \"b\";\n};" A,
+	    { "f:3: duplicate setting name" } },
 	{ "\n@include \"nowhere\"\n" A,
-	    { "f:2: cannot open include file" } },
+	    { "f:2: @include: nowhere: No such file or directory" } },
+	{ A "\n @include x", { "f:2: syntax error" } },
+	{ A " @include \"x\"", { "f:1: syntax error" } },
 	/* Keys that are none. */
 	{ "usr = \"x\";" A, { "f:1: usr: " TOP_KEYS } },
 	{ A "\nlog = { To = \"stderr\"; };",
@@ -611,11 +616,13 @@ START_TEST(a_file_that_cannot_be_read_is_told)
 	static const char *const	 want[] = {
 		"/nonexistent/conf: No such file or directory",
 		"/: Is a directory",
+		"/dev/null: not a regular file",
 	};
 
 	conf_read_file(conf, "/nonexistent/conf", &report);
 	conf_read_file(conf, "/", &report);
-	expect_errors(want, 2);
+	conf_read_file(conf, "/dev/null", &report);
+	expect_errors(want, 3);
 }
 END_TEST
 
@@ -650,75 +657,6 @@ START_TEST(a_fifo_is_not_waited_for)
 	conf_read_file(conf, path, &report);
 	ck_assert_int_eq(conf_finish(conf, &report), -1);
 	free(path);
-}
-END_TEST
-
-START_TEST(an_included_file_is_looked_for_beside_the_file)
-{
-	const char	*folder = unit_folder();
-	char		*inner = write_text(folder, "inner",
-			    "user = \"inner\";\n");
-	char		*outer = write_text(folder, "outer",
-			    "@include \"inner\"\n" A "\n");
-
-	ck_assert_int_eq(chdir("/"), 0);
-	conf_read_file(conf, outer, &report);
-	expect_good(conf_finish(conf, &report));
-	ck_assert_str_eq(conf->user, "inner");
-	expect_stable();
-	free(inner);
-	free(outer);
-}
-END_TEST
-
-START_TEST(an_included_file_is_not_misread_either)
-{
-	const char	*folder = unit_folder();
-	char		*inner = write_text(folder, "inner",
-			    "workers = { max = 4294967298; };\n");
-	char		*outer = write_text(folder, "outer",
-			    "@include \"inner\"\n" A "\n");
-
-	conf_read_file(conf, outer, &report);
-	ck_assert_int_eq(conf_finish(conf, &report), -1);
-	free(inner);
-	free(outer);
-}
-END_TEST
-
-START_TEST(a_mistake_is_placed_in_the_file_that_has_it)
-{
-	const char	*folder = unit_folder();
-	char		*inner = write_text(folder, "inner",
-			    "\nusr = \"inner\";\n");
-	char		*outer = write_text(folder, "outer",
-			    "foo = 1;\n@include \"inner\"\nbar = 1;\n");
-	char		*want[3];
-
-	conf_read_file(conf, outer, &report);
-	want[0] = mem_printf("%s:1: foo: " TOP_KEYS, outer);
-	want[1] = mem_printf("inner:2: usr: " TOP_KEYS);
-	want[2] = mem_printf("%s:3: bar: " TOP_KEYS, outer);
-	expect_errors((const char *const *)want, 3);
-	for (size_t i = 0; i < 3; i++)
-		free(want[i]);
-	free(inner);
-	free(outer);
-}
-END_TEST
-
-START_TEST(a_syntax_error_is_placed_in_the_file_that_has_it)
-{
-	const char	*folder = unit_folder();
-	char		*inner = write_text(folder, "inner", "\n\nusr = ;\n");
-	char		*outer = write_text(folder, "outer",
-			    "@include \"inner\"\n");
-	const char	*want = "inner:3: syntax error";
-
-	conf_read_file(conf, outer, &report);
-	expect_errors(&want, 1);
-	free(inner);
-	free(outer);
 }
 END_TEST
 
@@ -810,10 +748,6 @@ main(void)
 	tcase_add_test(tc, a_file_that_cannot_be_read_is_told);
 	tcase_add_loop_test(tc, a_file_that_is_too_large_is_refused, 0, 2);
 	tcase_add_test(tc, a_fifo_is_not_waited_for);
-	tcase_add_test(tc, an_included_file_is_looked_for_beside_the_file);
-	tcase_add_test(tc, an_included_file_is_not_misread_either);
-	tcase_add_test(tc, a_mistake_is_placed_in_the_file_that_has_it);
-	tcase_add_test(tc, a_syntax_error_is_placed_in_the_file_that_has_it);
 	tcase_add_test(tc, flags_make_a_configuration);
 	tcase_add_test(tc, a_flag_that_is_wrong_is_named);
 	tcase_add_test(tc, a_flag_overrides_the_file);

@@ -38,11 +38,6 @@ static const struct {
 	{ TEXT("a = \"\\\\x00\";") },
 	{ TEXT("# 5000000000 \\x00 \"\n// 010 \"\n/* 010 \" \n ** / */") },
 	{ TEXT("a = \"# not a comment\"; /") },
-	{ TEXT("a = \"cut") },
-	{ TEXT("a = \"cut\\") },
-	{ TEXT("a = \"cut\\x0") },
-	{ TEXT("/* cut *") },
-	{ TEXT("/*") },
 	{ TEXT("/") },
 	{ TEXT("-") },
 	{ TEXT("\xff\xfe") },
@@ -61,6 +56,8 @@ END_TEST
 #define ZERO	"a number that begins with 0 would be read as decimal: " \
 		"write it without"
 #define X00	"\\x00 would end the string there"
+#define STRING	"a string that has no end"
+#define COMMENT	"a comment that has no end"
 #define NUL	"a NUL byte; a configuration is text"
 
 static const struct {
@@ -95,6 +92,15 @@ static const struct {
 	{ TEXT("# x\0"),			1, NUL },
 	{ TEXT("a = \"x\0y\";"),		1, NUL },
 	{ TEXT("a = 010;\n\0"),			1, ZERO },
+	{ TEXT("a = \"x\n\0"),			2, NUL },
+	{ TEXT("\n/* x\n\0*/"),			3, NUL },
+	{ TEXT("a = \"cut"),			1, STRING },
+	{ TEXT("\na = \"\n\ncut\\"),		2, STRING },
+	{ TEXT("a = \"cut\\x0"),		1, STRING },
+	{ TEXT("a = 1;\n/* cut\n *"),		2, COMMENT },
+	{ TEXT("/*"),				1, COMMENT },
+	{ TEXT("/*/"),				1, COMMENT },
+	{ TEXT("/* /* */ \"*/"),		1, STRING },
 };
 
 START_TEST(what_would_be_misread_is_told_with_its_line)
@@ -110,6 +116,62 @@ START_TEST(what_would_be_misread_is_told_with_its_line)
 }
 END_TEST
 
+static const struct {
+	const char	*text;
+	const char	*names[3];
+	unsigned int	 lines[3];
+} walks[] = {
+	{ "", { NULL }, { 0 } },
+	{ "@include \"a\"", { "a" }, { 1 } },
+	{ "\n \t@include \t \"a b\" x = 1;\n@include\t\"/c\"\n",
+	    { "a b", "/c" }, { 2, 3 } },
+	{ "@include \"a\"@include \"b\"", { "a" }, { 1 } },
+	{ "@include \"a\\\"b\\\\\"\n", { "a\\\"b\\\\" }, { 1 } },
+	{ "@include \"\"\n", { "" }, { 1 } },
+	{ "@include \"a\n\"\"\n@include \"b\"", { "", "b" }, { 1, 3 } },
+	/* What libconfig does not take for one. */
+	{ "x = 1; @include \"a\"", { NULL }, { 0 } },
+	{ "@include\"a\"", { NULL }, { 0 } },
+	{ "@include a", { NULL }, { 0 } },
+	{ "@includes \"a\"", { NULL }, { 0 } },
+	{ "include \"a\"", { NULL }, { 0 } },
+	{ "# @include \"a\"\n// @include \"b\"\n", { NULL }, { 0 } },
+	{ "/*\n@include \"a\"\n*/ @include \"b\"\n", { NULL }, { 0 } },
+	{ "/*\n*/\n@include \"b\"\n", { "b" }, { 3 } },
+	{ "x = \"\n@include \\\"a\\\"\n\";\n@include \"b\"", { "b" }, { 4 } },
+	{ "// \"\n@include \"a\"\n// \"", { "a" }, { 2 } },
+	/* Cut. */
+	{ "@", { NULL }, { 0 } },
+	{ "@include", { NULL }, { 0 } },
+	{ "@include ", { NULL }, { 0 } },
+	{ "@include \"", { "" }, { 1 } },
+	{ "@include \"a", { "" }, { 1 } },
+	{ "@include \"a\\", { "" }, { 1 } },
+};
+
+START_TEST(what_is_included_is_what_libconfig_would_include)
+{
+	size_t			 len = strlen(walks[_i].text), n = 0;
+	char			*exact = malloc(len > 0 ? len : 1);
+	struct conf_walk	 w;
+	struct conf_directive	 d;
+
+	ck_assert_ptr_nonnull(exact);
+	memcpy(exact, walks[_i].text, len);
+	conf_walk_init(&w, exact, len);
+	for (; n < 3 && walks[_i].names[n] != NULL; n++) {
+		ck_assert(conf_walk_include(&w, &d));
+		ck_assert_uint_eq(d.len, strlen(walks[_i].names[n]));
+		ck_assert_mem_eq(d.name, walks[_i].names[n], d.len);
+		ck_assert_uint_eq(d.line, walks[_i].lines[n]);
+		ck_assert(d.start >= exact && d.end <= exact + len);
+		ck_assert_ptr_eq(w.p, d.end);
+	}
+	ck_assert(!conf_walk_include(&w, &d));
+	free(exact);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -121,5 +183,8 @@ main(void)
 	    (int)nitems(good));
 	tcase_add_loop_test(tc, what_would_be_misread_is_told_with_its_line,
 	    0, (int)nitems(bad));
+	tcase_add_loop_test(tc,
+	    what_is_included_is_what_libconfig_would_include, 0,
+	    (int)nitems(walks));
 	return unit_run(s);
 }
