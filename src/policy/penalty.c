@@ -245,7 +245,7 @@ judge(struct entry *e, const struct penalty_rule *r, int64_t now)
 	e->s.held_until = 0;
 	if (r->max_sessions > 0 && e->s.live >= r->max_sessions)
 		return PENALTY_SESSIONS;
-	if (full > 0 && e->owed + (uint64_t)r->rate_ms > full) {
+	if (e->owed + (uint64_t)r->rate_ms > full) {
 		if (r->penalty_ms > 0)
 			e->s.held_until = after(now, r->penalty_ms);
 		return PENALTY_RATE;

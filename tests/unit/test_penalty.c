@@ -156,6 +156,22 @@ START_TEST(each_listener_counts_for_itself)
 }
 END_TEST
 
+/* In so small a table many of these meet in one chain. */
+START_TEST(listeners_that_meet_in_a_chain_are_told_apart)
+{
+	struct access_source	 s = source(7);
+
+	rule.max_sessions = 1;
+	for (uint32_t other = 2; other < 20; other++) {
+		small(2);
+		ck_assert_int_eq(enter(7, 0), PENALTY_OK);
+		ck_assert_int_eq(penalty_enter(table, &s, other, &rule, 0),
+		    PENALTY_OK);
+		ck_assert_uint_eq(penalty_count(table), 2);
+	}
+}
+END_TEST
+
 START_TEST(a_full_bucket_allows_a_burst_and_then_refills_evenly)
 {
 	rule.rate_count = 3;
@@ -330,6 +346,72 @@ START_TEST(the_entry_that_is_silent_first_gives_way)
 }
 END_TEST
 
+START_TEST(a_source_that_is_held_moves_behind_the_others)
+{
+	small(2);
+	rule = (struct penalty_rule){ 0, 2, 1000, 5000 };
+	ck_assert_int_eq(pass(1, 0), PENALTY_OK);
+	ck_assert_int_eq(pass(2, 10), PENALTY_OK);
+	ck_assert_int_eq(pass(2, 10), PENALTY_OK);
+	ck_assert_int_eq(pass(1, 0), PENALTY_OK);
+	ck_assert_int_eq(pass(1, 0), PENALTY_RATE);
+	ck_assert_int_eq(pass(3, 20), PENALTY_OK);
+	ck_assert_ptr_nonnull(status(1));
+	ck_assert_ptr_null(status(2));
+}
+END_TEST
+
+START_TEST(of_the_silent_the_one_that_left_first_gives_way)
+{
+	small(2);
+	rule = (struct penalty_rule){ 0, 2, 1000, 0 };
+	ck_assert_int_eq(pass(2, 0), PENALTY_OK);
+	ck_assert_int_eq(add(1), 0);
+	leave(1, 600);
+	ck_assert_int_eq(pass(3, 600), PENALTY_OK);
+	ck_assert_ptr_nonnull(status(1));
+	ck_assert_ptr_null(status(2));
+}
+END_TEST
+
+START_TEST(a_bucket_is_full_when_its_last_part_is_back)
+{
+	rule = (struct penalty_rule){ 0, 3, 1000, 0 };
+	ck_assert_int_eq(pass(7, 0), PENALTY_OK);
+	penalty_tidy(table, 333);
+	ck_assert_ptr_nonnull(status(7));
+	penalty_tidy(table, 334);
+	ck_assert_ptr_null(status(7));
+}
+END_TEST
+
+/* 2^62 ms of 4 parts each would be none in 64 bits. */
+START_TEST(a_long_rest_fills_the_bucket)
+{
+	rule = (struct penalty_rule){ 0, 4, 1000, 0 };
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_eq(pass(7, 0), PENALTY_OK);
+	ck_assert_int_eq(pass(7, INT64_C(1) << 62), PENALTY_OK);
+}
+END_TEST
+
+/* 37 does not divide 101: each time once, in no order. */
+START_TEST(entries_give_way_in_the_order_of_their_silence)
+{
+	small(101);
+	rule = (struct penalty_rule){ 0, 2, 1000, 0 };
+	for (uint32_t i = 0; i < 101; i++)
+		ck_assert_int_eq(pass(i * 37 % 101, i * 37 % 101),
+		    PENALTY_OK);
+	for (uint32_t i = 0; i < 101; i++) {
+		ck_assert_ptr_nonnull(status(i));
+		ck_assert_int_eq(enter(1000 + i, 200), PENALTY_OK);
+		ck_assert_ptr_null(status(i));
+	}
+	ck_assert_int_eq(enter(2000, 200), PENALTY_FULL);
+}
+END_TEST
+
 START_TEST(a_table_of_live_sessions_is_full)
 {
 	small(2);
@@ -417,6 +499,7 @@ main(void)
 	tcase_add_test(tc, without_limits_all_pass_and_are_counted);
 	tcase_add_test(tc, a_source_has_at_most_max_sessions);
 	tcase_add_test(tc, each_listener_counts_for_itself);
+	tcase_add_test(tc, listeners_that_meet_in_a_chain_are_told_apart);
 	tcase_add_test(tc,
 	    a_full_bucket_allows_a_burst_and_then_refills_evenly);
 	tcase_add_test(tc, the_rate_loses_nothing_to_rounding);
@@ -430,6 +513,11 @@ main(void)
 	tcase_add_test(tc, sessions_are_told_again_and_judged_by_no_rule);
 	tcase_add_test(tc, what_has_nothing_to_say_is_tidied_away);
 	tcase_add_test(tc, the_entry_that_is_silent_first_gives_way);
+	tcase_add_test(tc, a_source_that_is_held_moves_behind_the_others);
+	tcase_add_test(tc, of_the_silent_the_one_that_left_first_gives_way);
+	tcase_add_test(tc, a_bucket_is_full_when_its_last_part_is_back);
+	tcase_add_test(tc, a_long_rest_fills_the_bucket);
+	tcase_add_test(tc, entries_give_way_in_the_order_of_their_silence);
 	tcase_add_test(tc, a_table_of_live_sessions_is_full);
 	tcase_add_test(tc, a_flood_of_sources_pushes_out_only_its_own);
 	tcase_add_loop_test(tc,
