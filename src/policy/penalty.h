@@ -9,9 +9,8 @@
  * holds live sessions is never forgotten.
  *
  * Time is in milliseconds, 0 or more, of a clock that does not go back; one
- * that does stands still here.  Nothing is allocated after penalty_new(); what an
- * operation costs does not grow with the table but for its heap, by whose
- * logarithm it does.
+ * that does stands still here.  Nothing is allocated after penalty_new().
+ * What an operation costs grows with the logarithm of the size, no more.
  */
 #ifndef POLICY_PENALTY_H
 #define POLICY_PENALTY_H
