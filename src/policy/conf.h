@@ -151,6 +151,7 @@ struct conf_listener {
 struct conf {
 	char		*user;
 	char		*pid_file;		/* "" for none */
+	char		*conf_d;		/* "" once it has been read */
 	struct {
 		char	*to;
 		int	 level;			/* enum logline_level */
@@ -185,8 +186,8 @@ void		 conf_free(struct conf **conf);
 
 /*
  * Read a file, or text of len bytes and a NUL that stands under `name' in
- * messages, and what they include; see conf_include.h.  Both add to what the
- * configuration holds and to the report.
+ * messages, what they include (conf_include.h) and the folder conf_d.  Both
+ * add to what the configuration holds and to the report.
  */
 void	 conf_read_file(struct conf *conf, const char *path,
 	    struct conf_report *report);

@@ -38,6 +38,8 @@ const struct conf_key	 conf_keys[] = {
 	    .help = "user that all processes but the master become" },
 	{ CONF_TOP, "pid_file", CONF_PATH, TOP(pid_file), .preset = "",
 	    .help = "file that holds the master's process id" },
+	{ CONF_TOP, "conf_d", CONF_STRING, TOP(conf_d), .preset = "",
+	    .help = "folder of files with more backends and listeners" },
 	{ CONF_TOP, "log", CONF_GROUP, 0, .preset = "", .inner = CONF_LOG,
 	    .help = "where lines go, which, and how they look" },
 	{ CONF_TOP, "workers", CONF_GROUP, 0, .preset = "",

@@ -1,17 +1,24 @@
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <libconfig.h>
 
+#include "base/mem.h"
 #include "policy/conf.h"
 #include "policy/conf_include.h"
 #include "policy/conf_keys.h"
 #include "policy/conf_value.h"
+
+#define EXTRA_MAX	1000	/* files of conf_d */
 
 /* What one run of reading needs at every step. */
 struct reading {
 	struct conf			*conf;
 	struct conf_report		*report;
 	const struct conf_include	*inc;
+	bool				 extra;		/* a file of conf_d */
 };
 
 /* "file:line" of a setting. */
@@ -252,6 +259,11 @@ read_section(const struct reading *rd, const config_setting_t *group,
 			complain_unknown(rd, s, section);
 			continue;
 		}
+		if (rd->extra && section == CONF_TOP && k->type != CONF_LIST) {
+			complain_at(rd, s, "a file of conf_d may hold "
+			    "backends and listeners only");
+			continue;
+		}
 		read_setting(rd, s, k, base);
 	}
 	for (const struct conf_key *k = conf_keys; k->name != NULL; k++) {
@@ -278,39 +290,120 @@ complain_parse(const struct reading *rd, const config_t *cfg)
 	    config_error_text(cfg));
 }
 
-/* Takes over inc, which may be NULL: the reason was told then. */
+/*
+ * Read what was put together.  When it names a folder conf_d, `where' tells
+ * the place.  Takes over inc, which may be NULL: the reason was told then.
+ */
 static void
-read_included(struct conf *conf, struct conf_include *inc,
-    struct conf_report *report)
+read_included(struct reading *rd, struct conf_include *inc, char *where,
+    size_t size)
 {
-	struct reading	 rd = { .conf = conf, .report = report, .inc = inc };
-	config_t	 cfg;
+	const config_setting_t	*s;
+	config_t		 cfg;
 
 	if (inc == NULL)
 		return;
+	rd->inc = inc;
 	config_init(&cfg);
 	if (config_read_string(&cfg, conf_include_whole(inc)) != CONFIG_TRUE)
-		complain_parse(&rd, &cfg);
-	else
-		read_section(&rd, config_root_setting(&cfg), CONF_TOP, conf);
+		complain_parse(rd, &cfg);
+	else {
+		read_section(rd, config_root_setting(&cfg), CONF_TOP,
+		    rd->conf);
+		s = config_setting_get_member(config_root_setting(&cfg),
+		    "conf_d");
+		if (s != NULL)
+			place(rd, s, where, size);
+	}
 	config_destroy(&cfg);
+	rd->inc = NULL;
 	conf_include_free(&inc);
+}
+
+static int
+is_extra(const struct dirent *d)
+{
+	size_t	 len = strlen(d->d_name);
+
+	return d->d_name[0] != '.' && len > 5 &&
+	    strcmp(d->d_name + len - 5, ".conf") == 0;
+}
+
+static int
+in_order(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static void
+read_folder(struct reading *rd, const char *folder, const char *where,
+    size_t *left)
+{
+	struct dirent	**entries;
+	char		 *path, unused[1];
+	int		  n = scandir(folder, &entries, is_extra, in_order);
+
+	if (n == -1) {
+		conf_complain(rd->report, "%s: conf_d: %s: %s", where, folder,
+		    strerror(errno));
+		return;
+	}
+	if (n > EXTRA_MAX)
+		conf_complain(rd->report, "%s: conf_d: %s: more than %d "
+		    "files", where, folder, EXTRA_MAX);
+	rd->extra = true;
+	for (int i = 0; i < n; i++) {
+		path = mem_printf("%s/%s", folder, entries[i]->d_name);
+		if (n <= EXTRA_MAX)
+			read_included(rd, conf_include_file(path, left,
+			    rd->report), unused, sizeof(unused));
+		free(path);
+		free(entries[i]);
+	}
+	free(entries);
+}
+
+/* The folder is meant from the main file's. */
+static void
+read_conf_d(struct reading *rd, const char *name, const char *where,
+    size_t *left)
+{
+	const char	*slash = strrchr(name, '/');
+	char		*folder, *given = rd->conf->conf_d;
+
+	if (given[0] == '\0')
+		return;
+	if (given[0] == '/' || slash == NULL)
+		folder = mem_strdup(given);
+	else
+		folder = mem_printf("%.*s/%s", (int)(slash - name), name,
+		    given);
+	read_folder(rd, folder, where, left);
+	free(folder);
+	given[0] = '\0';
 }
 
 void
 conf_read_text(struct conf *conf, const char *name, const char *text,
     size_t len, struct conf_report *report)
 {
-	size_t	 left = CONF_TOTAL_MAX;
+	struct reading	 rd = { .conf = conf, .report = report };
+	size_t		 left = CONF_TOTAL_MAX;
+	char		 where[512];
 
-	read_included(conf, conf_include_text(name, text, len, &left, report),
-	    report);
+	read_included(&rd, conf_include_text(name, text, len, &left, report),
+	    where, sizeof(where));
+	read_conf_d(&rd, name, where, &left);
 }
 
 void
 conf_read_file(struct conf *conf, const char *path, struct conf_report *report)
 {
-	size_t	 left = CONF_TOTAL_MAX;
+	struct reading	 rd = { .conf = conf, .report = report };
+	size_t		 left = CONF_TOTAL_MAX;
+	char		 where[512];
 
-	read_included(conf, conf_include_file(path, &left, report), report);
+	read_included(&rd, conf_include_file(path, &left, report), where,
+	    sizeof(where));
+	read_conf_d(&rd, path, where, &left);
 }

@@ -275,11 +275,20 @@ START_TEST(there_are_never_more_spare_workers_than_workers)
 END_TEST
 
 #define TIME_TAIL	" (units ms, s, m, h, d; a bare number is seconds)"
-#define TOP_KEYS	"no such key; there are user pid_file log workers " \
-			"timeouts control backends listeners"
+#define TOP_KEYS	"no such key; there are user pid_file conf_d log " \
+			"workers timeouts control backends listeners"
 #define ADDRS		"want an address in quotes, or a list of them: " \
 			"(\"...\", \"...\")"
 #define GROUPS		"want a list of groups: ( { ... }, ... )"
+
+#define L1(more)	"listeners = ( { name = \"a\"; listen = \":1\"; " \
+			"forward = \"h:1\"; " more " } );"
+#define B1(more)	"backends = ( { name = \"b\"; " more " } );" A
+#define WANT_BOOL	"want true or false, without quotes"
+#define WANT_RATE	"want a rate like \"10/s\", \"100/m\" or " \
+			"\"20/10s\", or \"0\" for no limit"
+#define SERVERS		"want an address in quotes, a group: { address = " \
+			"\"...\"; ... }, or a list of these: ( ..., ... )"
 
 static const struct {
 	const char	*text;
@@ -428,6 +437,95 @@ static const struct {
 	{ "pid_file = \"x.pid\";" A,
 	    { "f:1: pid_file: \"x.pid\": want an absolute path, "
 	    "or \"\"" } },
+	/* Of the wrong type, further in. */
+	{ L1("nodelay = \"true\";"), { "f:1: listeners[0].nodelay: "
+	    WANT_BOOL } },
+	{ L1("nodelay = 1;"), { "f:1: listeners[0].nodelay: " WANT_BOOL } },
+	{ L1("max_sessions = true;"), { "f:1: listeners[0].max_sessions: want "
+	    "a number from 0 to 1000000" } },
+	{ L1("rate_per_source = 5;"), { "f:1: listeners[0].rate_per_source: "
+	    "\"5\": " WANT_RATE } },
+	{ L1("rate_per_source = true;"),
+	    { "f:1: listeners[0].rate_per_source: " WANT_RATE } },
+	{ L1("allow = 10;"), { "f:1: listeners[0].allow: want a network in "
+	    "quotes, or a list of them: (\"...\", \"...\")" } },
+	{ L1("allow = \"10.0.0.1/8\";"), { "f:1: listeners[0].allow: "
+	    "\"10.0.0.1/8\": the address has bits beyond its prefix: "
+	    "10.0.0.0/8 is a network, 10.0.0.1 a host in it" } },
+	{ L1("deny = ( \"unix\", \"x\" );"), { "f:1: listeners[0].deny[1]: "
+	    "\"x\": want an address, a network such as 10.0.0.0/8 or "
+	    "2001:db8::/32, or unix" } },
+	{ L1("keepalive = 30;"),
+	    { "f:1: listeners[0].keepalive: want a group: { ... }" } },
+	{ L1("keepalive = {\nidl = 30; };"), { "f:2: listeners[0].keepalive."
+	    "idl: no such key; there are idle interval count" } },
+	{ L1("keepalive = { idle = \"1500ms\"; };"), { "f:1: listeners[0]."
+	    "keepalive.idle: \"1500ms\": want a time from \"0\" to \"9h\" in "
+	    "whole seconds" TIME_TAIL } },
+	{ L1("proxy_protocol = { to = 1; };"), { "f:1: listeners[0]."
+	    "proxy_protocol.to: no such key; there are accept from" } },
+	{ L1("device = \"abcdefghijklmnop\";"), { "f:1: listeners[0].device: "
+	    "\"abcdefghijklmnop\": want a string of at most 15 characters in "
+	    "quotes" } },
+	{ "control = { path = \"x\"; };" A, { "f:1: control.path: \"x\": want "
+	    "an absolute path, or \"\"" } },
+	{ "control = { user = \"x\"; };" A, { "f:1: control.user: no such key; "
+	    "there are path group" } },
+	{ B1("servers = 1;"), { "f:1: backends[0].servers: " SERVERS } },
+	{ B1("servers = ( \"h:1\", 2 );"),
+	    { "f:1: backends[0].servers[1]: " SERVERS } },
+	{ B1("servers = ( \"h:1\",\n{ weight = 2; } );"),
+	    { "f:2: backends[0].servers[1]: needs the key address" } },
+	{ B1("servers = { address = \":1\"; };"), { "f:1: backends[0].servers."
+	    "address: \":1\": a server needs a host before the port" } },
+	{ B1("servers = { address = 1; };"), { "f:1: backends[0].servers."
+	    "address: want an address in quotes" } },
+	{ B1("servers = { address = \"h:1\"; weight = 257; };"),
+	    { "f:1: backends[0].servers.weight: \"257\": want a number from 0 "
+	    "to 256" } },
+	{ B1("servers = ( { address = \"h:1\"; port = 1; } );"),
+	    { "f:1: backends[0].servers[0].port: no such key; there are "
+	    "address weight backup max_sessions send_proxy" } },
+	{ B1("servers = \"h:1\"; balance = \"fair\";"),
+	    { "f:1: backends[0].balance: \"fair\": want \"roundrobin\", "
+	    "\"leastconn\", \"source\", \"first\" or \"random\"" } },
+	{ B1("servers = \"h:1\"; queue = { max = 1; };"), { "f:1: backends[0]."
+	    "queue.max: no such key; there are size timeout" } },
+	{ B1("servers = \"h:1\"; check = { type = \"http\"; };"),
+	    { "f:1: backends[0].check.type: \"http\": want \"none\", "
+	    "\"tcp\", \"mysql\", \"tls\" or \"expect\"" } },
+	{ B1("servers = \"h:1\"; check = { port = 1; };"),
+	    { "f:1: backends[0].check.port: no such key; there are type "
+	    "interval timeout rise fall send expect" } },
+	/* What does not go together. */
+	{ B1("servers = ( \"h:1\", \"g:1\", { address = \"h:1\"; } );"),
+	    { "f:1: servers: \"h:1\" is there twice" } },
+	{ B1("servers = ( { address = \"h:1\"; weight = 0; } );"),
+	    { "f:1: servers: all have weight 0, so none would take a session"
+	    } },
+	{ B1("servers = \"h:1\"; bind = \"10.0.0.1:1\";"), { "f:1: bind: "
+	    "\"10.0.0.1:1\": want an IPv4 or IPv6 address without a port, or "
+	    "\"\"" } },
+	{ B1("servers = ( \"h:1\", \"unix:/x\", \"[::1]:1\" ); "
+	    "bind = \"10.0.0.1\";"), { "f:1: bind: \"10.0.0.1\" cannot reach "
+	    "\"[::1]:1\": one is IPv4, the other IPv6" } },
+	{ B1("servers = \"10.0.0.1:1\"; bind = \"::1\";"), { "f:1: bind: "
+	    "\"::1\" cannot reach \"10.0.0.1:1\": one is IPv4, the other "
+	    "IPv6" } },
+	{ B1("servers = \"h:1\"; check = { type = \"expect\"; };"),
+	    { "f:1: check.expect: type \"expect\" needs it" } },
+	{ B1("servers = \"h:1\"; check = { send = \"x\"; expect = \"y\"; };"),
+	    { "f:1: check.expect: only type \"expect\" awaits it",
+	    "f:1: check.send: only type \"expect\" says it" } },
+	{ L1("allow = (\"10.0.0.0/8\", \"::/0\", \"10.0.0.0/8\");"),
+	    { "f:1: allow: \"10.0.0.0/8\" is there twice" } },
+	{ L1("deny = (\"1.2.3.4\", \"1.2.3.4/32\");"),
+	    { "f:1: deny: \"1.2.3.4\" is there twice" } },
+	{ L1("proxy_protocol = { from = (\"unix\", \"unix\"); };"),
+	    { "f:1: proxy_protocol.from: \"unix\" is there twice" } },
+	{ L1("proxy_protocol = { accept = true; };"), { "f:1: "
+	    "proxy_protocol.from: accept needs it, or nobody may send a "
+	    "header" } },
 	/* All mistakes of one run. */
 	{ "usr = 1;\nworkers = { max = 0; };\nlog = { to = \"x\"; };\n"
 	    "listeners = ( { name = \"a\"; listen = \":1\";\n"
@@ -448,6 +546,90 @@ START_TEST(a_bad_file_is_refused_with_each_of_its_mistakes)
 		n++;
 	ck_assert_int_eq(take(bad[_i].text), -1);
 	expect_errors(bad[_i].error, n);
+}
+END_TEST
+
+static const struct {
+	const char	*text;
+	const char	*warning;	/* NULL: none */
+} doubtful[] = {
+	{ A, NULL },
+	{ "timeouts = { handshake = 4; };" A, "timeouts.handshake: shorter "
+	    "than timeouts.connect, which is never reached" },
+	{ "timeouts = { handshake = 5; };" A, NULL },
+	{ B1("servers = { address = \"h:1\"; backup = true; };"), "f:1: "
+	    "servers: all are backup, which is the same as none" },
+	{ B1("servers = \"h:1\"; check = { type = \"tcp\"; interval = 1;\n"
+	    "timeout = 2; };"), "f:1: check.timeout: longer than "
+	    "check.interval, so a server that hangs is checked less often" },
+	{ B1("servers = \"h:1\"; check = { interval = 1; timeout = 2; };"),
+	    NULL },
+	{ L1("allow = \"10.0.0.0/8\"; deny = \"10.0.0.0/8\";"), "f:1: allow: "
+	    "\"10.0.0.0/8\" is denied too, and so denied" },
+	{ L1("allow = \"10.1.0.0/16\"; deny = \"10.0.0.0/8\";"), NULL },
+	{ L1("penalty = 1;"), "f:1: penalty: without rate_per_source nobody "
+	    "exceeds it" },
+	{ L1("penalty = 1; rate_per_source = \"1/s\";"), NULL },
+};
+
+START_TEST(what_is_likely_a_slip_is_warned_of_and_taken)
+{
+	expect_good(take(doubtful[_i].text));
+	ck_assert_uint_eq(report.nwarnings, doubtful[_i].warning != NULL);
+	if (doubtful[_i].warning != NULL)
+		ck_assert_str_eq(report.warnings[0], doubtful[_i].warning);
+}
+END_TEST
+
+START_TEST(listeners_have_the_pool_of_their_protocol_or_the_one_they_name)
+{
+	expect_good(take("listeners = ( { name = \"a\"; listen = \":1\"; "
+	    "forward = \"h:1\"; pool = \"p\"; }, { name = \"b\"; "
+	    "listen = \":2\"; forward = \"h:1\"; pool = \"\"; } );"));
+	ck_assert_str_eq(conf->listeners[0].pool, "p");
+	ck_assert_str_eq(conf->listeners[1].pool, "tcp");
+}
+END_TEST
+
+START_TEST(a_pool_has_one_protocol)
+{
+	static const char *const	 want[] = {
+		"f:2: pool: \"p\" has listeners of another protocol, as f:1",
+	};
+	static const char		 text[] =
+	    "listeners = ( { name = \"a\"; listen = \":1\"; "
+	    "forward = \"h:1\"; pool = \"p\"; },\n{ name = \"b\"; "
+	    "listen = \":2\"; forward = \"h:1\"; pool = \"p\"; } );";
+
+	conf_read_text(conf, "f", text, strlen(text), &report);
+	/* There is only one yet. */
+	conf->listeners[0].protocol = CONF_TCP + 1;
+	ck_assert_int_eq(conf_finish(conf, &report), -1);
+	expect_errors(want, 1);
+}
+END_TEST
+
+static const struct {
+	const char	*text;
+	bool		 admitted, placed;
+} kept[] = {
+	{ A, false, false },
+	{ L1("max_sessions = 1;"), true, false },
+	{ L1("max_sessions_per_source = 1;"), true, false },
+	{ L1("rate_per_source = \"1/s\";"), true, false },
+	{ L1("handshakes = 1;"), true, false },
+	{ L1("penalty = 1; allow = \"::/0\"; backlog = 1;"), false, false },
+	{ B1("servers = \"h:1\"; balance = \"leastconn\";"), false, true },
+	{ B1("servers = \"h:1\"; balance = \"source\";"), false, false },
+	{ B1("servers = ( \"h:1\", { address = \"h:2\"; "
+	    "max_sessions = 1; } );"), false, true },
+};
+
+START_TEST(sessions_ask_the_keeper_only_where_counts_matter)
+{
+	expect_good(take(kept[_i].text));
+	ck_assert_int_eq(conf->listeners[0].admitted, kept[_i].admitted);
+	ck_assert_int_eq(conf->backends[0].placed, kept[_i].placed);
 }
 END_TEST
 
@@ -580,6 +762,68 @@ START_TEST(there_is_a_limit_to_addresses)
 }
 END_TEST
 
+START_TEST(there_is_a_limit_to_networks)
+{
+	static const char *const	 want[] = {
+		"f:1: listeners[0].deny[1024]: more than 1024 networks",
+	};
+	char	*text = NULL;
+	size_t	 len;
+	FILE	*out = open_memstream(&text, &len);
+
+	ck_assert_ptr_nonnull(out);
+	fputs("listeners = ( { name = \"a\"; listen = \":1\"; "
+	    "forward = \"h:1\"; deny = (", out);
+	for (int i = 0; i < CONF_NETS_MAX + _i; i++)
+		fprintf(out, "%s\"10.0.%d.%d\"", i > 0 ? ", " : "", i / 256,
+		    i % 256);
+	fputs("); } );", out);
+	fclose(out);
+	if (_i == 0) {
+		expect_good(take(text));
+		expect_stable();
+	} else {
+		ck_assert_int_eq(take(text), -1);
+		expect_errors(want, 1);
+	}
+	free(text);
+}
+END_TEST
+
+START_TEST(there_is_a_limit_to_all_servers)
+{
+	static const char *const	 want[] = {
+		"f:66: servers: more than 4096 in all backends",
+	};
+	char	*text = NULL;
+	size_t	 len;
+	FILE	*out = open_memstream(&text, &len);
+
+	ck_assert_ptr_nonnull(out);
+	fputs("backends = (", out);
+	for (int i = 0; i < 64; i++) {
+		fprintf(out, "%s\n{ name = \"b%d\"; servers = (", i > 0 ? "," :
+		    "", i);
+		for (int j = 1; j <= 64; j++)
+			fprintf(out, "%s\"h:%d\"", j > 1 ? ", " : "", j);
+		fputs("); }", out);
+	}
+	/* The forward of the listener makes one more. */
+	fprintf(out, ");\n%s", _i == 0 ? "listeners = ( { name = \"a\"; "
+	    "listen = \":1\"; forward = \"backend:b63\"; } );" : A);
+	fclose(out);
+	if (_i == 0) {
+		expect_good(take(text));
+		ck_assert_uint_eq(conf->nservers, CONF_SERVERS_MAX);
+		expect_stable();
+	} else {
+		ck_assert_int_eq(take(text), -1);
+		expect_errors(want, 1);
+	}
+	free(text);
+}
+END_TEST
+
 static char *
 write_file(const char *folder, const char *name, const char *text, size_t len)
 {
@@ -660,6 +904,125 @@ START_TEST(a_fifo_is_not_waited_for)
 }
 END_TEST
 
+/* A main file with conf_d, and what is in that folder; where they are. */
+static const char *
+take_folder(const char *const (*files)[2], size_t n)
+{
+	const char	*folder = unit_folder();
+	char		*path = mem_printf("%s/d", folder);
+
+	ck_assert_int_eq(mkdir(path, 0700), 0);
+	free(path);
+	for (size_t i = 0; i < n; i++)
+		free(write_text(folder, files[i][0], files[i][1]));
+	path = write_text(folder, "main",
+	    "user = \"u\";\nconf_d = \"d\";\n" A "\n");
+	ck_assert_int_eq(chdir("/"), 0);
+	conf_read_file(conf, path, &report);
+	(void)conf_finish(conf, &report);
+	free(path);
+	return folder;
+}
+
+START_TEST(files_of_a_folder_are_read_in_order)
+{
+	static const char *const	 files[][2] = {
+		{ "d/b.conf", "listeners = ( { name = \"b\"; "
+		    "listen = \":3\"; forward = \"backend:x\"; } );" },
+		{ "d/B.conf", "listeners = ( { name = \"B\"; "
+		    "listen = \":2\"; forward = \"backend:x\"; } );" },
+		{ "d/z.conf", "@include \"x\"\n" },
+		{ "d/x", "backends = ( { name = \"x\"; "
+		    "servers = \"h:1\"; } );" },
+		{ "d/.hidden.conf", "nonsense" },
+		{ "d/.conf", "nonsense" },
+		{ "d/a.conf~", "nonsense" },
+		{ "d/conf", "nonsense" },
+	};
+
+	take_folder(files, nitems(files));
+	expect_good(0);
+	ck_assert_uint_eq(conf->nlisteners, 3);
+	ck_assert_str_eq(conf->listeners[0].name, "a");
+	ck_assert_str_eq(conf->listeners[1].name, "B");
+	ck_assert_str_eq(conf->listeners[2].name, "b");
+	ck_assert_uint_eq(conf->listeners[1].backend, 0);
+	/* What the folder held is printed, so it is not to be read again. */
+	ck_assert_str_eq(conf->conf_d, "");
+	expect_stable();
+}
+END_TEST
+
+static const struct {
+	const char	*file[2];
+	const char	*error;
+} bad_extras[] = {
+	{ { "d/x.conf", "\nuser = \"x\";" }, "2: user: a file of "
+	    "conf_d may hold backends and listeners only" },
+	{ { "d/x.conf", "conf_d = \"x\";" }, "1: conf_d: a file "
+	    "of conf_d may hold backends and listeners only" },
+	{ { "d/x.conf", "usr = 1;" }, "1: usr: " TOP_KEYS },
+	{ { "d/x.conf", "listeners = {" }, "1: syntax error" },
+	{ { "d/x.conf", "a = 010;" }, "1: a number that begins "
+	    "with 0 would be read as decimal: write it without" },
+};
+
+START_TEST(a_mistake_in_a_folder_is_placed_there)
+{
+	const char	*folder = take_folder(&bad_extras[_i].file, 1);
+	char		*want = mem_printf("%s/%s:%s", folder,
+			    bad_extras[_i].file[0], bad_extras[_i].error);
+
+	expect_errors((const char *const *)&want, 1);
+	free(want);
+}
+END_TEST
+
+START_TEST(a_name_that_two_files_have_is_told_with_both)
+{
+	static const char *const	 files[][2] = {
+		{ "d/x.conf", "\n" A },
+	};
+	const char	*folder = take_folder(files, 1);
+	char		*want[2];
+
+	want[0] = mem_printf("%s/d/x.conf:2: name: \"a\" is the name of an "
+	    "earlier listener, %s/main:3", folder, folder);
+	want[1] = mem_printf("%s/d/x.conf:2: listen: \":1\" is taken by "
+	    "%s/main:3", folder, folder);
+	expect_errors((const char *const *)want, 2);
+	free(want[0]);
+	free(want[1]);
+}
+END_TEST
+
+START_TEST(a_folder_that_cannot_be_read_is_told)
+{
+	static const char *const	 want[] = {
+		"f:2: conf_d: /nonexistent: No such file or directory",
+	};
+
+	ck_assert_int_eq(take("\nconf_d = \"/nonexistent\";" A), -1);
+	expect_errors(want, 1);
+}
+END_TEST
+
+START_TEST(something_else_with_the_name_of_a_file_is_told)
+{
+	const char	*folder = unit_folder();
+	char		*dir = mem_printf("%s/x.conf", folder), *text, *want;
+
+	ck_assert_int_eq(mkdir(dir, 0700), 0);
+	text = mem_printf("conf_d = \"%s\";" A, folder);
+	ck_assert_int_eq(take(text), -1);
+	want = mem_printf("%s: Is a directory", dir);
+	expect_errors((const char *const *)&want, 1);
+	free(want);
+	free(text);
+	free(dir);
+}
+END_TEST
+
 static void
 flag(const char *name, const char *key, const char *value)
 {
@@ -737,6 +1100,14 @@ main(void)
 	tcase_add_loop_test(tc,
 	    a_bad_file_is_refused_with_each_of_its_mistakes, 0,
 	    (int)nitems(bad));
+	tcase_add_loop_test(tc, what_is_likely_a_slip_is_warned_of_and_taken,
+	    0, (int)nitems(doubtful));
+	tcase_add_test(tc,
+	    listeners_have_the_pool_of_their_protocol_or_the_one_they_name);
+	tcase_add_test(tc, a_pool_has_one_protocol);
+	tcase_add_loop_test(tc,
+	    sessions_ask_the_keeper_only_where_counts_matter, 0,
+	    (int)nitems(kept));
 	tcase_add_loop_test(tc, a_text_that_would_be_misread_is_refused, 0,
 	    3);
 	tcase_add_test(tc, a_nul_byte_is_refused_with_its_line);
@@ -744,10 +1115,18 @@ main(void)
 	tcase_add_loop_test(tc, there_are_limits_to_listeners_and_backends, 0,
 	    (int)nitems(limits));
 	tcase_add_loop_test(tc, there_is_a_limit_to_addresses, 0, 2);
+	tcase_add_loop_test(tc, there_is_a_limit_to_networks, 0, 2);
+	tcase_add_loop_test(tc, there_is_a_limit_to_all_servers, 0, 2);
 	tcase_add_test(tc, a_file_is_read);
 	tcase_add_test(tc, a_file_that_cannot_be_read_is_told);
 	tcase_add_loop_test(tc, a_file_that_is_too_large_is_refused, 0, 2);
 	tcase_add_test(tc, a_fifo_is_not_waited_for);
+	tcase_add_test(tc, files_of_a_folder_are_read_in_order);
+	tcase_add_loop_test(tc, a_mistake_in_a_folder_is_placed_there, 0,
+	    (int)nitems(bad_extras));
+	tcase_add_test(tc, a_name_that_two_files_have_is_told_with_both);
+	tcase_add_test(tc, a_folder_that_cannot_be_read_is_told);
+	tcase_add_test(tc, something_else_with_the_name_of_a_file_is_told);
 	tcase_add_test(tc, flags_make_a_configuration);
 	tcase_add_test(tc, a_flag_that_is_wrong_is_named);
 	tcase_add_test(tc, a_flag_overrides_the_file);
