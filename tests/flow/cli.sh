@@ -88,6 +88,17 @@ check 78 '--bind: "nonsense"' --bind=nonsense -t
 check 78 '--buffer: "7": want a size' --bind=:1 --buffer=7 -t
 check 78 '--protocol: "http": want "tcp"' --bind=:1 --protocol=http -t
 
+sed 's/forward/penalty = 1; &/' "$dir/good" >"$dir/odd"
+check 0 'warning: .*odd:1: penalty: without' -f "$dir/odd" -t
+check 0 ': ok$' -f "$dir/odd" -t
+mkdir "$dir/conf.d"
+sed 's/"a"/"b"/' "$dir/good" >"$dir/conf.d/b.conf"
+{ cat "$dir/good"; echo 'conf_d = "conf.d";'; } >"$dir/main"
+check 78 'b.conf:1: listen: ":1234" is taken by .*/main:1' -f "$dir/main" -t
+sed -i s/1234/1235/ "$dir/conf.d/b.conf"
+check 0 'listen = ( ":1235" )' -f "$dir/main" -T
+check 0 '^conf_d = "";' -f "$dir/main" -T
+
 "$prog" -f "$dir/good" -T >"$dir/once"
 "$prog" -f "$dir/once" -T >"$dir/twice"
 tests=$((tests + 1))
