@@ -41,7 +41,7 @@ struct back_options {
 };
 
 struct back {
-	int		 fd;		/* -1, or the connection, the caller's */
+	int		 fd;		/* -1, or the caller's connection */
 	struct net_addr	 addr;		/* reached, or tried last */
 	uint32_t	 server;	/* whose address that is */
 	size_t		 tried;		/* addresses; 0: the two are unset */
