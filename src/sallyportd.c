@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "policy/conf.h"
 #include "process/channel.h"
+#include "process/limits.h"
 #include "process/master.h"
 #include "process/role.h"
 #include "process/upgrade.h"
@@ -276,22 +277,24 @@ load(struct conf_report *report)
 		move_log(conf, report);
 	if (conf_finish(conf, report) == -1)
 		conf_free(&conf);
+	else
+		limits_check(conf, report);
 	return conf;
 }
 
-/* The first time whoever typed the command is told. */
+/* The first time whoever typed the command is told what is wrong. */
 static struct conf *
-load_first(void)
+load_first(struct conf_report *report)
 {
-	struct conf_report	 report = { .errors = NULL };
-	struct conf		*conf = load(&report);
+	struct conf	*conf = load(report);
+	/* Else they are for the log. */
+	bool		 warn = conf == NULL || options.test || options.print;
 
-	for (size_t i = 0; i < report.nerrors; i++)
-		fprintf(stderr, "sallyportd: %s\n", report.errors[i]);
-	for (size_t i = 0; i < report.nwarnings && conf != NULL; i++)
+	for (size_t i = 0; i < report->nwarnings && warn; i++)
 		fprintf(stderr, "sallyportd: warning: %s\n",
-		    report.warnings[i]);
-	conf_report_free(&report);
+		    report->warnings[i]);
+	for (size_t i = 0; i < report->nerrors; i++)
+		fprintf(stderr, "sallyportd: %s\n", report->errors[i]);
 	return conf;
 }
 
@@ -436,6 +439,7 @@ main(int argc, char **argv)
 	struct master_order	 order = {
 		.load = load, .announce = announce,
 	};
+	struct conf_report	 report = { .errors = NULL };
 	int			 status;
 
 	fill_standard();
@@ -446,7 +450,8 @@ main(int argc, char **argv)
 		run_role(argv[1] + 7);
 	parse_options(&options, argc, argv);
 	order.predecessor = upgrade_predecessor();
-	order.conf = load_first();
+	order.conf = load_first(&report);
+	order.report = &report;
 	if (order.conf == NULL)
 		return EXIT_CONFIG;
 	if (options.print || options.test)

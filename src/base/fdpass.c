@@ -59,7 +59,7 @@ fdpass_recv(int sock, void *data, size_t size, int fds[MSG_FDS_MAX])
 	for (size_t i = 0; i < MSG_FDS_MAX; i++)
 		fds[i] = -1;
 	do
-		n = recvmsg(sock, &mh, MSG_CMSG_CLOEXEC);
+		n = recvmsg(sock, &mh, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 	while (n == -1 && errno == EINTR);
 	if (n == -1)
 		return -1;

@@ -18,7 +18,8 @@ int	 fdpass_send(int sock, const void *data, size_t len, const int *fds,
 	    size_t nfds);
 
 /*
- * Receive one datagram.  Descriptors that came are put in fds, close-on-exec
+ * Receive one datagram; never waits, whatever a peer that has the socket
+ * too may have made of it.  Descriptors that came are put in fds, close-on-exec
  * and the caller's to close, the other places hold -1.  Returns the bytes, 0
  * at end of file, -1 with errno; EMSGSIZE when bytes or descriptors were
  * cut off (what had come is closed).

@@ -14,13 +14,18 @@
 #include <signal.h>
 #include <stdbool.h>
 
-/* The parent has died: one that nobody types, as "pkill -USR2" is typed. */
+/*
+ * Between our processes: such as nobody types, as "pkill -USR2" is typed and
+ * tells all.  The parent has died; the session is to end.
+ */
 #define SIG_ORPHAN	SIGPWR
+#define SIG_KILLED	SIGVTALRM
 
 /*
  * Block every signal of the list (it ends with 0) and have each set its
  * flag.  Of the others, SIGPIPE, SIGHUP, SIGINT, SIGUSR1 and SIGUSR2 are
- * ignored and the rest get their default action.  Flags start unset.  May be called again, after fork, with another list.
+ * ignored and the rest get their default action.  Flags start unset.  May be
+ * called again, after fork, with another list.
  */
 void	 sig_init(const int *signals);
 

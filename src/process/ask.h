@@ -7,23 +7,24 @@
  * sees as the end of its channel.  When the keeper dies, the worker
  * tells its successor what it holds (MSG_HOLD).
  *
- *	MSG_ADMIT	generation u32, listener u32, source (17 bytes)
+ *	MSG_ADMIT	generation u32, listener u32, source (9 bytes)
  *			-> enum ask_verdict u32
  *	MSG_ESTABLISHED	nothing; the handshake is over
  *	MSG_PLACE	generation u32, backend u32, key u64, tried u64 (bits
  *			of the backend's servers)
  *			-> enum ask_verdict u32, server u32 (its place in the
- *			backend); the answer may take the queue's timeout
+ *			backend), its conf_server.index u32; the answer may
+ *			take the queue's timeout; who had a place moves
  *	MSG_FAILED	generation u32, server u32 (conf_server.index): it
  *			could not be dialled; whoever was placed there is not
  *			any more
  *	MSG_RELEASE	nothing; the session is over
- *	MSG_HOLD	generation u32, listener u32 or ~0, source (17 bytes),
+ *	MSG_HOLD	generation u32, listener u32 or ~0, source (9 bytes),
  *			server (index) u32 or ~0, established u32
  *	MSG_YIELD	from the keeper: the handshake takes too long while
  *			others wait
  *	MSG_SOURCES	first u32 -> total u32, then entries: listener u32
- *			(of the newest generation), source (17 bytes), live
+ *			(of the newest generation), source (9 bytes), live
  *			u32, refused u32, held u32 (ms)
  */
 #ifndef PROCESS_ASK_H
@@ -53,7 +54,11 @@ const char	*ask_text(enum ask_verdict verdict);
 
 struct ask;
 
-/* Hello is said when something is first asked.  rendezvous stays open. */
+/*
+ * Hello is said when something is first asked.  rendezvous stays open.
+ * SIGIO must be among the signals of sig_init(), or the first message ends
+ * the process; SIG_KILLED, if it is, ends a wait with END_KILLED.
+ */
 struct ask	*ask_new(int rendezvous, uint32_t generation);
 void		 ask_free(struct ask **ask);
 
@@ -66,6 +71,7 @@ void		 ask_free(struct ask **ask);
 int	 ask_admit(struct ask *a, uint32_t listener,
 	    const struct access_source *source, int front, int64_t deadline,
 	    enum ask_verdict *verdict, enum end *end);
+/* *server is the place in the backend. */
 int	 ask_place(struct ask *a, uint32_t backend, uint64_t key,
 	    uint64_t tried, int front, int64_t deadline,
 	    enum ask_verdict *verdict, size_t *server, enum end *end);

@@ -9,9 +9,9 @@
 #include "base/sig.h"
 #include "process/channel.h"
 
-int
-channel_send(int fd, uint16_t type, const void *payload, size_t len,
-    const int *fds, size_t nfds)
+static int
+send_message(int fd, uint16_t type, uint32_t id, const void *payload,
+    size_t len, const int *fds, size_t nfds)
 {
 	uint8_t	 buf[MSG_HEADER + MSG_PAYLOAD_MAX];
 
@@ -19,7 +19,7 @@ channel_send(int fd, uint16_t type, const void *payload, size_t len,
 		errno = EMSGSIZE;
 		return -1;
 	}
-	msg_encode_header(buf, type, len, 0);
+	msg_encode_header(buf, type, len, id);
 	if (len > 0)
 		memcpy(buf + MSG_HEADER, payload, len);
 	return fdpass_send(fd, buf, MSG_HEADER + len, fds, nfds);
@@ -34,6 +34,20 @@ channel_send_u32(int fd, uint16_t type, uint32_t number)
 	wr_init(&w, buf, sizeof(buf));
 	wr_u32(&w, number);
 	return channel_send(fd, type, buf, sizeof(buf), NULL, 0);
+}
+
+int
+channel_send(int fd, uint16_t type, const void *payload, size_t len,
+    const int *fds, size_t nfds)
+{
+	return send_message(fd, type, 0, payload, len, fds, nfds);
+}
+
+int
+channel_send_id(int fd, uint16_t type, uint32_t id, const void *payload,
+    size_t len)
+{
+	return send_message(fd, type, id, payload, len, NULL, 0);
 }
 
 int
@@ -70,6 +84,15 @@ int
 channel_dispatch(int fd, unsigned int from, const struct channel_rule *rules,
     size_t nrules, void *ctx)
 {
+	uint32_t	 id;
+
+	return channel_dispatch_id(fd, from, rules, nrules, ctx, &id);
+}
+
+int
+channel_dispatch_id(int fd, unsigned int from,
+    const struct channel_rule *rules, size_t nrules, void *ctx, uint32_t *id)
+{
 	uint8_t		 buf[MSG_HEADER + MSG_PAYLOAD_MAX];
 	int		 fds[MSG_FDS_MAX];
 	struct msg	 m;
@@ -89,6 +112,7 @@ channel_dispatch(int fd, unsigned int from, const struct channel_rule *rules,
 		nfds++;
 	if (msg_decode(buf, (size_t)n, &m) == 0) {
 		rd_init(&r, m.payload, m.len);
+		*id = m.id;
 		for (size_t i = 0; i < nrules; i++)
 			if (rules[i].type == m.type &&
 			    (rules[i].from & from) != 0 &&

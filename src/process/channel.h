@@ -115,6 +115,10 @@ struct channel_rule {
 int	 channel_send(int fd, uint16_t type, const void *payload, size_t len,
 	    const int *fds, size_t nfds);
 
+/* A request with an id, or the answer to it with the same (msg.h). */
+int	 channel_send_id(int fd, uint16_t type, uint32_t id,
+	    const void *payload, size_t len);
+
 /* The same for a payload that is but a number. */
 int	 channel_send_u32(int fd, uint16_t type, uint32_t number);
 
@@ -129,6 +133,11 @@ int	 channel_send_by(int fd, uint16_t type, const void *payload,
  */
 int	 channel_dispatch(int fd, unsigned int from,
 	    const struct channel_rule *rules, size_t nrules, void *ctx);
+
+/* The same; *id is the message's when the handler runs, for the answer. */
+int	 channel_dispatch_id(int fd, unsigned int from,
+	    const struct channel_rule *rules, size_t nrules, void *ctx,
+	    uint32_t *id);
 
 /* Two connected ends, close-on-exec.  0, or -1 with errno. */
 int	 channel_pair(int ends[2]);

@@ -378,7 +378,7 @@ finish(struct master *m)
 
 /* Everything in the order of the table; then it serves. */
 static void
-start_all(struct master *m)
+start_all(struct master *m, const struct conf_report *report)
 {
 	bool	 logging = false;
 
@@ -391,6 +391,8 @@ start_all(struct master *m)
 			log_info("sallyportd %s starts, master is process %d",
 			    PACKAGE_VERSION, (int)getpid());
 			plan_say_what_is_lost(m);
+			for (size_t j = 0; j < report->nwarnings; j++)
+				log_warn("%s", report->warnings[j]);
 			bind_disinherit(&m->ports);
 			logging = true;
 		}
@@ -551,7 +553,7 @@ master_run(const struct master_order *order)
 		plan_remove_pidfile(&m);
 		return m.status;
 	}
-	start_all(&m);
+	start_all(&m, order->report);
 	if (m.phase == RUNNING)
 		m.status = take_over(&m);
 	if (m.phase == RUNNING && m.status == 0)

@@ -10,6 +10,7 @@
 
 struct master_order {
 	struct conf	 *conf;		/* to begin with; taken over */
+	const struct conf_report *report;	/* its warnings, for the log */
 	/* Read the configuration anew.  NULL with the report. */
 	struct conf	*(*load)(struct conf_report *report);
 	/*

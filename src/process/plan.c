@@ -204,6 +204,26 @@ make_conf_fd(const struct conf *conf)
 	return copy;
 }
 
+/* What holds before the keeper has said anything, or if it cannot. */
+static int
+fill_book(const struct generation *gen)
+{
+	struct book_entry	*book;
+
+	book = book_map_writable(gen->book_fd, gen->conf->nservers);
+	if (book == NULL)
+		return -1;
+	for (size_t i = 0; i < gen->conf->nbackends; i++) {
+		const struct conf_servers	*list =
+		    &gen->conf->backends[i].servers;
+
+		for (size_t j = 0; j < list->n; j++)
+			atomic_store(&book[list->v[j].index].weight,
+			    (uint32_t)list->v[j].weight);
+	}
+	return munmap(book, book_size(gen->conf->nservers));
+}
+
 static int
 make_book(struct generation *gen)
 {
@@ -211,7 +231,7 @@ make_book(struct generation *gen)
 	if (gen->book_fd == -1)
 		return -1;
 	gen->book_read_fd = proc_memfd_readonly(gen->book_fd);
-	return 0;
+	return fill_book(gen);
 }
 
 static void

@@ -150,6 +150,10 @@ reload_begin(struct master *m, struct asker who)
 
 	notify_reloading();
 	conf = m->load(&report);
+	for (size_t i = 0; i < report.nwarnings; i++) {
+		log_warn("%s", report.warnings[i]);
+		reload_report(m, who, report.warnings[i]);
+	}
 	if (conf != NULL) {
 		conf_diff(m->now->conf, conf, say_change, &changes);
 		keep_fixed(conf, m->now->conf);

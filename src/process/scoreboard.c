@@ -96,6 +96,7 @@ sb_read(const struct sb_worker *w, struct sb_session *copy)
 		memcpy(copy, &w->session, sizeof(*copy));
 		copy->listener[SB_LISTENER_MAX - 1] = '\0';
 		copy->client[SB_ADDR_MAX - 1] = '\0';
+		copy->via[SB_ADDR_MAX - 1] = '\0';
 		copy->server[SB_ADDR_MAX - 1] = '\0';
 		atomic_thread_fence(memory_order_acquire);
 		if (before % 2 == 0 && atomic_load(&w->version) == before)

@@ -17,10 +17,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "policy/conf.h"
 #include "session/flow.h"
 
 #define SB_LISTENER_MAX	40	/* bytes with the NUL, of each text */
 #define SB_ADDR_MAX	128
+#define SB_NO_SERVER	UINT32_MAX
 #define SB_SPAWNERS_MAX	256	/* of one pool at once, old ones draining */
 
 /* Shared by the workers of one spawner. */
@@ -29,6 +31,8 @@ struct sb_pool {
 	_Atomic uint32_t	 arrived;	/* that ever began to */
 	_Atomic uint32_t	 kicked;	/* the spawner was woken */
 	_Atomic uint32_t	 full;		/* it can fork no more */
+	_Atomic uint32_t	 lacking;	/* accept fails, and it was said */
+	_Atomic uint32_t	 turns[CONF_BACKENDS_MAX];	/* sessions, ever */
 };
 
 /* Live workers of a pool by spawner; only spawners and master map it. */
@@ -47,8 +51,10 @@ struct sb_session {
 	uint64_t	 id;
 	int64_t		 accepted_us;	/* io_now_us() */
 	int64_t		 connected_us;	/* 0 until then */
+	uint32_t	 server_index;	/* conf_server.index, or SB_NO_SERVER */
 	char		 listener[SB_LISTENER_MAX];
 	char		 client[SB_ADDR_MAX];
+	char		 via[SB_ADDR_MAX];	/* the proxy before it, or "" */
 	char		 server[SB_ADDR_MAX];
 };
 

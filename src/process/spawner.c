@@ -26,6 +26,7 @@
 #include "process/channel.h"
 #include "process/role.h"
 #include "process/sandbox.h"
+#include "process/serve.h"
 #include "process/worker.h"
 #include "session/end.h"
 
@@ -204,7 +205,7 @@ log_session_of(const struct sb_worker *w, enum end end, const char *why)
 	if (session.connected_us < session.accepted_us ||
 	    session.connected_us > now)
 		session.connected_us = 0;
-	worker_log_session(&session, atomic_load(&w->up),
+	serve_log(&session, atomic_load(&w->up),
 	    atomic_load(&w->down), end_text(end), why);
 }
 
@@ -395,7 +396,7 @@ on_kill(void *ctx, struct rd *r, int *fds)
 	w = scoreboard_worker(&sp->sb, slot);
 	if (sp->pids[slot] != 0 && atomic_load(&w->state) == SB_BUSY &&
 	    sb_read(w, &session) && session.id == id)
-		(void)kill(sp->pids[slot], SIGUSR1);
+		(void)kill(sp->pids[slot], SIG_KILLED);
 	return 0;
 }
 

@@ -23,15 +23,10 @@ struct worker_start {
  *
  *	SIGTERM	end the session and the process
  *	SIGQUIT	end the process when the session is over
+ *	SIG_KILLED	end the session
+ *	SIGIO	the keeper says something
  *	SIG_ORPHAN	the spawner is dead: end both at once
  */
 _Noreturn void	 worker_main(const struct worker_start *start);
-
-/*
- * The line in the log that each session leaves, from whoever ends it.  `why'
- * may be NULL.
- */
-void	 worker_log_session(const struct sb_session *s, uint64_t up,
-	    uint64_t down, const char *end, const char *why);
 
 #endif

@@ -11,7 +11,7 @@ told_to_end(const struct told *told, enum end *end)
 		*end = END_SHUTDOWN;
 	else if (sig_is_set(SIG_ORPHAN))
 		*end = END_CRASHED;
-	else if (sig_take(SIGUSR1))
+	else if (sig_take(SIG_KILLED))
 		*end = END_KILLED;
 	else if (sig_take(SIGALRM))
 		*end = END_TIMEOUT;

@@ -3,13 +3,13 @@
  *
  *	SIGTERM		the daemon stops: END_SHUTDOWN
  *	SIG_ORPHAN	the process that counts it has crashed: END_CRASHED
- *	SIGUSR1		somebody wants it ended: END_KILLED
+ *	SIG_KILLED	somebody wants it ended: END_KILLED
  *	SIGALRM		its time is over: END_TIMEOUT
  *	SIGIO		there is something to hear: see below
  *
  * The flags of the first two stay, as they end the worker too.  The others
  * are for one session and are taken.  So a worker that serves on forgets
- * SIGUSR1 and SIGALRM before the next session: they may have come late.
+ * SIG_KILLED and SIGALRM before the next session: they may have come late.
  */
 #ifndef SESSION_TOLD_H
 #define SESSION_TOLD_H

@@ -6,10 +6,12 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -721,6 +723,66 @@ START_TEST(it_serves_with_few_descriptors_and_with_many)
 }
 END_TEST
 
+/* As the user they run as, who may do so without any capability. */
+static void
+limit_descriptors(const pid_t *pids, size_t n, rlim_t most)
+{
+	const struct passwd	*nobody = getpwnam("nobody");
+	struct rlimit		 rl;
+	int			 status;
+	pid_t			 pid;
+
+	ck_assert_ptr_nonnull(nobody);
+	pid = fork();
+	ck_assert_int_ne(pid, -1);
+	if (pid == 0) {
+		if (setresgid(nobody->pw_gid, nobody->pw_gid,
+		    nobody->pw_gid) == -1 || setresuid(nobody->pw_uid,
+		    nobody->pw_uid, nobody->pw_uid) == -1)
+			_exit(1);
+		for (size_t i = 0; i < n; i++) {
+			if (prlimit(pids[i], RLIMIT_NOFILE, NULL, &rl) == -1)
+				_exit(2);
+			rl.rlim_cur = most < rl.rlim_max ? most : rl.rlim_max;
+			if (prlimit(pids[i], RLIMIT_NOFILE, &rl, NULL) == -1)
+				_exit(3);
+		}
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+}
+
+START_TEST(a_lack_of_descriptors_is_told_once_and_waited_out)
+{
+	struct stage	 s;
+	pid_t		 pids[8];
+	int		 client, server;
+	int64_t		 began;
+
+	if (geteuid() != 0)
+		return;		/* only root may become their user */
+	open_stage(&s, "");
+	rig_until(&s.d, "worker tcp: idle", 8);
+	(void)rig_pids(&s.d, "worker tcp: idle", pids, 8);
+	limit_descriptors(pids, 8, 3);
+	client = rig_dial(s.port);
+	(void)rig_line(&s.d, "listener l: accept: Too many open files");
+	/* Time for all of them to have tried, and more than once. */
+	rig_hear_nothing(client);
+	(void)poll(NULL, 0, 400);
+	ck_assert_uint_eq(rig_count(&s.d, "Too many open files"), 1);
+	limit_descriptors(pids, 8, 4096);
+	began = rig_now();
+	server = rig_accept(s.lfd);
+	ck_assert_int_lt(rig_now() - began, rig_patience(1000));
+	(void)rig_line(&s.d, "accepting again");
+	expect_works(client, server);
+	try_session(&s);
+	rig_down(&s.d);
+}
+END_TEST
+
 START_TEST(root_is_gone_for_good)
 {
 	struct stage	 s;
@@ -838,6 +900,8 @@ main(void)
 	tcase_add_test(tc, a_worker_is_replaced_after_its_share_of_sessions);
 	tcase_add_loop_test(tc, it_serves_with_few_descriptors_and_with_many,
 	    0, 4);
+	tcase_add_test(seen,
+	    a_lack_of_descriptors_is_told_once_and_waited_out);
 	tcase_add_test(seen, root_is_gone_for_good);
 	tcase_add_test(tc, a_second_daemon_with_the_same_pid_file_ends);
 	tcase_add_test(tc, a_port_in_use_ends_the_start);

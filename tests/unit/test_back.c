@@ -43,7 +43,7 @@ static void
 open_front(void)
 {
 	static const int	 signals[] = {
-		SIGTERM, SIG_ORPHAN, SIGUSR1, SIGUSR2, SIGIO, 0
+		SIGTERM, SIG_ORPHAN, SIG_KILLED, SIGUSR2, SIGIO, 0
 	};
 	int			 ends[2];
 
@@ -473,7 +473,7 @@ END_TEST
 static void
 kill_session(void)
 {
-	kill(getppid(), SIGUSR1);
+	kill(getppid(), SIG_KILLED);
 }
 
 START_TEST(a_killed_session_dials_no_more_and_the_next_does)

@@ -54,7 +54,7 @@ static void
 open_common(const int ends[2])
 {
 	static const int	 signals[] = {
-		SIGTERM, SIG_ORPHAN, SIGUSR1, SIGUSR2, SIGIO, 0
+		SIGTERM, SIG_ORPHAN, SIG_KILLED, SIGUSR2, SIGIO, 0
 	};
 
 	sig_init(signals);
@@ -532,7 +532,7 @@ static const struct {
 } endings[] = {
 	{ SIGTERM, END_SHUTDOWN, "" },
 	{ SIG_ORPHAN, END_CRASHED, "" },
-	{ SIGUSR1, END_KILLED, "" },
+	{ SIG_KILLED, END_KILLED, "" },
 	{ SIGIO, END_LIMIT, TOLD_GIVE_WAY },
 	{ SIGUSR2, END_TIMEOUT, "the PROXY header did not come in time" },
 };

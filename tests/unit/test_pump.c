@@ -117,7 +117,7 @@ static _Noreturn void
 relay(void)
 {
 	static const int	 signals[] = {
-		SIGTERM, SIGALRM, SIG_ORPHAN, SIGUSR1, SIGIO, 0
+		SIGTERM, SIGALRM, SIG_ORPHAN, SIG_KILLED, SIGIO, 0
 	};
 	static uint8_t		 buf[2 * BUFFER_MAX];
 	const struct told	 ears = { .heard = hear, .ctx = &told->heard };
@@ -661,7 +661,7 @@ static const struct {
 	{ SIGTERM, END_SHUTDOWN },
 	{ SIGALRM, END_TIMEOUT },
 	{ SIG_ORPHAN, END_CRASHED },
-	{ SIGUSR1, END_KILLED },
+	{ SIG_KILLED, END_KILLED },
 };
 
 START_TEST(a_signal_ends_a_silent_session)

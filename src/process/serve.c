@@ -1,0 +1,404 @@
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "base/sig.h"
+#include "process/proc.h"
+#include "process/serve.h"
+#include "session/front.h"
+#include "session/pump.h"
+
+#define ANSWER_MS	2000	/* for the keeper to answer */
+
+/* What one session is made of. */
+struct session {
+	struct server			*s;
+	const struct conf_listener	*l;
+	const struct conf_backend	*backend;
+	size_t				 listener;	/* index */
+	struct net_tcp			 tcp;		/* for its dials */
+	struct access_source		 source;
+	struct front			 front;
+	struct back			 back;
+	int64_t				 deadline;	/* to be relayed by */
+	bool				 asked;	/* the keeper counts it */
+	enum end			 end;
+	const char			*why;	/* in the words of front, back,
+						   or this file */
+};
+
+void
+serve_log(const struct sb_session *s, uint64_t up, uint64_t down,
+    const char *end, const char *why)
+{
+	struct logline	 l = { .level = LOGLINE_INFO };
+	int64_t		 took = io_now_us() - s->accepted_us;
+	int64_t		 dial = s->connected_us - s->accepted_us;
+	char		 id[20], bytes[2][24], ms[32], connect[32];
+
+	if (!log_wants(LOGLINE_INFO))
+		return;
+	l.event = logline_string("session");
+	l.text = logline_string("");
+	snprintf(id, sizeof(id), "%016" PRIx64, s->id);
+	snprintf(bytes[0], sizeof(bytes[0]), "%" PRIu64, up);
+	snprintf(bytes[1], sizeof(bytes[1]), "%" PRIu64, down);
+	snprintf(ms, sizeof(ms), "%" PRId64 ".%03d", took / 1000,
+	    (int)(took % 1000));
+	logline_add(&l, LOGLINE_STRING, "id", id);
+	logline_add(&l, LOGLINE_STRING, "listener", s->listener);
+	logline_add(&l, LOGLINE_STRING, "client", s->client);
+	if (s->via[0] != '\0')
+		logline_add(&l, LOGLINE_STRING, "via", s->via);
+	if (s->server[0] != '\0')
+		logline_add(&l, LOGLINE_STRING, "server", s->server);
+	logline_add(&l, LOGLINE_NUMBER, "up", bytes[0]);
+	logline_add(&l, LOGLINE_NUMBER, "down", bytes[1]);
+	logline_add(&l, LOGLINE_NUMBER, "ms", ms);
+	if (s->connected_us != 0) {
+		snprintf(connect, sizeof(connect), "%" PRId64 ".%03d",
+		    dial / 1000, (int)(dial % 1000));
+		logline_add(&l, LOGLINE_NUMBER, "connect_ms", connect);
+	}
+	logline_add(&l, LOGLINE_STRING, "end", end);
+	if (why != NULL && why[0] != '\0')
+		logline_add(&l, LOGLINE_STRING, "why", why);
+	log_event(&l);
+}
+
+/* An address of a peer that has none of its own says who it is. */
+static void
+client_text(int fd, const struct net_addr *a, char *buf, size_t size)
+{
+	struct ucred	 cred;
+	socklen_t	 len = sizeof(cred);
+
+	if (a->u.sa.sa_family == AF_UNIX && getsockopt(fd, SOL_SOCKET,
+	    SO_PEERCRED, &cred, &len) == 0)
+		snprintf(buf, size, "unix:uid=%u,pid=%d",
+		    (unsigned)cred.uid, (int)cred.pid);
+	else
+		net_text(a, buf, size);
+}
+
+/* Have SIGALRM come when a session has lasted that long; 0: never. */
+static void
+set_alarm(int64_t ms)
+{
+	const struct itimerval	 it = {
+		.it_value = { ms / 1000, (ms % 1000) * 1000 },
+	};
+
+	(void)setitimer(ITIMER_REAL, &it, NULL);
+	if (ms == 0)
+		sig_forget(SIGALRM);
+}
+
+static int
+ms_to_int(int64_t ms)
+{
+	return ms > INT32_MAX ? INT32_MAX : (int)ms;
+}
+
+static void
+relay(struct session *ss)
+{
+	const struct conf	*c = ss->s->router.conf;
+	struct sb_worker	*board = ss->s->board;
+	size_t			 size = (size_t)ss->l->buffer;
+	int			 front = ss->front.fd, back = ss->back.fd;
+	struct pump		 p = {
+		.idle_ms = ms_to_int(c->timeouts.idle),
+		.half_closed_ms = ms_to_int(c->timeouts.half_closed),
+		.told = &ss->s->told,
+	};
+
+	flow_init(&p.up, front, back, ss->s->buf, size, &board->up);
+	flow_init(&p.down, back, front, ss->s->buf + size, size,
+	    &board->down);
+	if (c->timeouts.session > 0)
+		set_alarm(c->timeouts.session);
+	ss->end = pump_run(&p);
+	if (c->timeouts.session > 0)
+		set_alarm(0);
+	/* A stream that was cut off must not look like one that ended. */
+	if (p.down.done)
+		close(front);
+	else
+		net_abort(front);
+	if (p.up.done)
+		close(back);
+	else
+		net_abort(back);
+}
+
+static void
+note_server(struct session *ss)
+{
+	struct sb_worker	*board = ss->s->board;
+	const struct back	*b = &ss->back;
+
+	sb_write_begin(board);
+	if (b->tried > 0) {
+		net_text(&b->addr, board->session.server,
+		    sizeof(board->session.server));
+		board->session.server_index =
+		    (uint32_t)ss->backend->servers.v[b->server].index;
+	}
+	if (b->fd != -1)
+		board->session.connected_us = io_now_us();
+	sb_write_end(board);
+}
+
+/* A server did not answer: nobody else need find out for himself. */
+static void
+on_failed(void *ctx, uint32_t server)
+{
+	struct session	*ss = ctx;
+
+	ask_failed(ss->s->ask,
+	    (uint32_t)ss->backend->servers.v[server].index);
+	ss->asked |= ss->backend->placed;
+}
+
+static int
+dial(struct session *ss, const struct back_candidate *candidates, size_t n,
+    int64_t deadline)
+{
+	const struct back_options	 o = {
+		.source = &ss->backend->source, .tcp = &ss->tcp,
+		.told = &ss->s->told, .failed = on_failed, .ctx = ss,
+	};
+	int				 rc;
+
+	rc = back_dial(&ss->back, candidates, n, &o, ss->front.fd, deadline,
+	    &ss->end);
+	ss->why = ss->back.why;
+	note_server(ss);
+	return rc;
+}
+
+static int
+refuse(struct session *ss, enum end end, const char *why)
+{
+	ss->end = end;
+	ss->why = why;
+	return -1;
+}
+
+/* Servers of the worker's own choice, in turn. */
+static int
+dial_by_book(struct session *ss, uint64_t key, int64_t deadline)
+{
+	struct back_candidate	 candidates[BACK_CANDIDATES_MAX];
+	const char		*why;
+	size_t			 n;
+
+	n = route_candidates(&ss->s->router, ss->l->backend, key, candidates,
+	    BACK_CANDIDATES_MAX, &why);
+	if (n == 0)
+		return refuse(ss, END_UNREACHABLE, why);
+	return dial(ss, candidates, n, deadline);
+}
+
+/* Servers of the keeper's choice, one after the other. */
+static int
+dial_by_keeper(struct session *ss, uint64_t key, int64_t deadline)
+{
+	struct back_candidate	 candidates[BOOK_ADDRS_MAX];
+	int64_t			 left = ss->backend->retries, began, until;
+	uint64_t		 tried = 0;
+	enum ask_verdict	 verdict;
+	size_t			 server, n;
+
+	for (;; left--) {
+		began = io_now_ms();
+		ss->asked = true;
+		if (ask_place(ss->s->ask, (uint32_t)ss->l->backend, key,
+		    tried, ss->front.fd, began + ANSWER_MS +
+		    ss->backend->queue.timeout, &verdict, &server,
+		    &ss->end) == -1)
+			return -1;
+		if (verdict != ASK_OK) {
+			/* The servers that were tried say more. */
+			if (tried != 0)
+				return -1;
+			return refuse(ss, verdict == ASK_NO_SERVER ?
+			    END_UNREACHABLE : END_LIMIT, ask_text(verdict));
+		}
+		/* Time in the queue is not time that a server took. */
+		deadline += io_now_ms() - began;
+		tried |= (uint64_t)1 << server;
+		n = route_addresses(&ss->s->router, ss->l->backend, server,
+		    candidates, BOOK_ADDRS_MAX);
+		until = left > 0 && ss->backend->servers.n > 1 ?
+		    deadline - io_left_ms(deadline) / 2 : deadline;
+		if (dial(ss, candidates, n, until) == 0)
+			return 0;
+		if (ss->end != END_UNREACHABLE || left == 0 ||
+		    io_left_ms(deadline) == 0)
+			return -1;
+	}
+}
+
+static int
+connect_back(struct session *ss)
+{
+	const struct conf	*c = ss->s->router.conf;
+	int64_t			 deadline = io_now_ms() +
+				    c->timeouts.connect;
+	bool			 hasty = ss->deadline < deadline;
+	uint64_t		 key = route_key(&ss->s->router,
+				    ss->l->backend, &ss->source);
+	int			 rc;
+
+	if (hasty)
+		deadline = ss->deadline;
+	if (ss->backend->placed)
+		rc = dial_by_keeper(ss, key, deadline);
+	else
+		rc = dial_by_book(ss, key, deadline);
+	if (rc == -1 && ss->end == END_UNREACHABLE && hasty &&
+	    io_left_ms(deadline) == 0)
+		ss->end = END_TIMEOUT;
+	return rc;
+}
+
+/* Say to the server who the client is, if it wants to hear that. */
+static int
+introduce(struct session *ss)
+{
+	const struct conf_server	*server =
+	    &ss->backend->servers.v[ss->back.server];
+	const char			*why;
+
+	if (server->send_proxy == 0)
+		return 0;
+	if (back_send_proxy(ss->back.fd, (int)server->send_proxy,
+	    &ss->front.client, front_to(&ss->front), &why) == 0)
+		return 0;
+	net_abort(ss->back.fd);
+	return refuse(ss, END_SERVER_RESET, why);
+}
+
+/* Is there room for one more, here and from there? */
+static int
+ask_in(struct session *ss)
+{
+	enum ask_verdict	 verdict;
+
+	if (!ss->l->admitted)
+		return 0;
+	ss->asked = true;
+	if (ask_admit(ss->s->ask, (uint32_t)ss->listener, &ss->source,
+	    ss->front.fd, io_now_ms() + ANSWER_MS, &verdict,
+	    &ss->end) == -1)
+		return -1;
+	if (verdict == ASK_OK)
+		return 0;
+	return refuse(ss, END_LIMIT, ask_text(verdict));
+}
+
+/* The client as a header names it is the one that counts. */
+static int
+open_front(struct session *ss)
+{
+	const struct conf_listener	*l = ss->l;
+	const struct front_rules	 rules = {
+		.allow = l->allow.v, .nallow = l->allow.n,
+		.deny = l->deny.v, .ndeny = l->deny.n,
+		.proxy_accept = l->proxy_protocol.accept,
+		.proxy_from = l->proxy_protocol.from.v,
+		.nfrom = l->proxy_protocol.from.n,
+	};
+	struct sb_worker		*board = ss->s->board;
+
+	if (front_open(&ss->front, &rules, ss->deadline, &ss->s->told,
+	    &ss->end) == -1) {
+		ss->why = ss->front.why;
+		return -1;
+	}
+	access_source_of(&ss->front.client, &ss->source);
+	if (!ss->front.proxied)
+		return 0;
+	sb_write_begin(board);
+	memcpy(board->session.via, board->session.client,
+	    sizeof(board->session.via));
+	net_text(&ss->front.client, board->session.client,
+	    sizeof(board->session.client));
+	sb_write_end(board);
+	return 0;
+}
+
+static void
+begin(struct session *ss, int fd, const struct net_addr *peer)
+{
+	struct sb_worker	*board = ss->s->board;
+	struct sb_session	*s = &board->session;
+
+	/* What was meant for the session before came too late for it. */
+	sig_forget(SIG_KILLED);
+	front_init(&ss->front, fd, peer);
+	ss->deadline = io_now_ms() + ss->s->router.conf->timeouts.handshake;
+	sb_write_begin(board);
+	memset(s, 0, sizeof(*s));
+	s->id = ss->s->next_id++;
+	s->accepted_us = io_now_us();
+	s->server_index = SB_NO_SERVER;
+	snprintf(s->listener, sizeof(s->listener), "%s", ss->l->name);
+	client_text(fd, peer, s->client, sizeof(s->client));
+	sb_write_end(board);
+	atomic_store(&board->up, 0);
+	atomic_store(&board->down, 0);
+	atomic_store(&board->state, SB_BUSY);
+	proc_title("worker %s: %s %s", ss->s->pool, s->listener, s->client);
+}
+
+static void
+finish(struct session *ss)
+{
+	struct sb_worker	*board = ss->s->board;
+
+	if (ss->asked)
+		ask_release(ss->s->ask);
+	serve_log(&board->session, atomic_load(&board->up),
+	    atomic_load(&board->down), end_text(ss->end), ss->why);
+	atomic_store(&board->state, SB_BETWEEN);
+	atomic_fetch_add(&board->served, 1);
+}
+
+void
+serve(struct server *s, size_t listener, int fd, const struct net_addr *peer)
+{
+	const struct conf_listener	*l = &s->router.conf->listeners[listener];
+	struct session			 ss = {
+		.s = s, .l = l, .listener = listener,
+		.backend = &s->router.conf->backends[l->backend],
+		.tcp = {
+			.nodelay = l->nodelay,
+			.keepalive_idle = (int)(l->keepalive.idle / 1000),
+			.keepalive_interval =
+			    (int)(l->keepalive.interval / 1000),
+			.keepalive_count = (int)l->keepalive.count,
+			.user_timeout = (int)l->user_timeout,
+		},
+		.back.fd = -1,
+	};
+
+	begin(&ss, fd, peer);
+	if (open_front(&ss) == 0 && ask_in(&ss) == 0 &&
+	    connect_back(&ss) == 0 && introduce(&ss) == 0) {
+		if (ss.asked)
+			ask_established(s->ask);
+		relay(&ss);
+	} else
+		net_abort(fd);
+	finish(&ss);
+}

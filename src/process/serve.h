@@ -1,0 +1,39 @@
+/*
+ * serve.h - one session, from accept to its line in the log.
+ */
+#ifndef PROCESS_SERVE_H
+#define PROCESS_SERVE_H
+
+#include <stdint.h>
+
+#include "process/ask.h"
+#include "process/route.h"
+#include "process/scoreboard.h"
+#include "session/told.h"
+
+/* What a worker has for all its sessions. */
+struct server {
+	const char	*pool;		/* its name */
+	struct router	 router;
+	struct sb_worker *board;
+	struct ask	*ask;
+	struct told	 told;		/* of what the keeper says */
+	uint64_t	 next_id;
+	uint8_t		*buf;		/* for both directions */
+};
+
+/*
+ * Serve one client from its first byte to its last.  Takes over fd.
+ * Whatever happens, the session leaves one line in the log, from here.
+ */
+void	 serve(struct server *s, size_t listener, int fd,
+	    const struct net_addr *peer);
+
+/*
+ * The line in the log that each session leaves, from whoever ends it.  `why'
+ * may be NULL.
+ */
+void	 serve_log(const struct sb_session *s, uint64_t up, uint64_t down,
+	    const char *end, const char *why);
+
+#endif
