@@ -19,7 +19,7 @@
 struct bound {
 	struct net_spec	 spec;
 	int		 fd;
-	char		*path;		/* of a socket in the file system, or NULL */
+	char		*path;		/* in the file system, or NULL */
 	ino_t		 ino;		/* of that path as we made it */
 	bool		 keep;		/* control's: of every generation */
 	bool		 fresh;		/* of a generation not in effect yet */

@@ -38,7 +38,8 @@ int		 child_give(const struct master *m, struct child *c,
 		    const struct generation *gen);
 
 /* Give control what it needs to know of a spawner. */
-void		 child_show(const struct master *m, const struct child *spawner);
+void		 child_show(const struct master *m,
+		    const struct child *spawner);
 
 /* Tell to take nothing new and end with the last session. */
 void		 child_drain(struct child *c);

@@ -57,7 +57,8 @@ struct logger {
 	struct setup	*s;
 	struct target	 t;
 	struct target	 next;		/* prepared, not in effect yet */
-	bool		 closed[SETUP_LANES_MAX];	/* nobody writes there */
+	/* Lanes that nobody writes to any more. */
+	bool		 closed[SETUP_LANES_MAX];
 	struct repeat	 repeats[64];
 	char		 buf[LOGLINE_TEXT_MAX * 2];
 	size_t		 len;

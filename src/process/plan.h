@@ -137,13 +137,13 @@ struct master {
 	size_t				 nchildren;
 	enum phase			 phase;
 	int64_t				 deadline;	/* of DRAINING */
-	bool				 stop;		/* control asks for it */
+	bool				 stop;		/* asked by control */
 	int				 status;	/* to exit with */
 	int				 self;		/* the program */
 	struct proc_user		 user;
 	struct pidfh			*pidfile;
 	struct proc_powers		 powers;
-	bool				 as_nobody;	/* for want of our user */
+	bool				 as_nobody;	/* no user of ours */
 };
 
 /*

@@ -31,8 +31,8 @@ struct sb_pool {
 	_Atomic uint32_t	 arrived;	/* that ever began to */
 	_Atomic uint32_t	 kicked;	/* the spawner was woken */
 	_Atomic uint32_t	 full;		/* it can fork no more */
-	_Atomic uint32_t	 lacking;	/* accept fails, and it was said */
-	_Atomic uint32_t	 turns[CONF_BACKENDS_MAX];	/* sessions, ever */
+	_Atomic uint32_t	 lacking;	/* accept fails; it was said */
+	_Atomic uint32_t	 turns[CONF_BACKENDS_MAX];	/* sessions */
 };
 
 /* Live workers of a pool by spawner; only spawners and master map it. */

@@ -377,10 +377,11 @@ finish(struct session *ss)
 void
 serve(struct server *s, size_t listener, int fd, const struct net_addr *peer)
 {
-	const struct conf_listener	*l = &s->router.conf->listeners[listener];
+	const struct conf		*c = s->router.conf;
+	const struct conf_listener	*l = &c->listeners[listener];
 	struct session			 ss = {
 		.s = s, .l = l, .listener = listener,
-		.backend = &s->router.conf->backends[l->backend],
+		.backend = &c->backends[l->backend],
 		.tcp = {
 			.nodelay = l->nodelay,
 			.keepalive_idle = (int)(l->keepalive.idle / 1000),

@@ -109,8 +109,8 @@ struct setup	*setup_receive(const char *role);
 
 /*
  * For roles that outlive a generation: handlers of MSG_CONF, MSG_BOOK,
- * MSG_LANE_IN, MSG_MEET, MSG_BOARD and MSG_FORGET that arrive later; ctx is the setup,
- * which then holds what came.  The caller maps, polls and answers.
+ * MSG_LANE_IN, MSG_MEET, MSG_BOARD and MSG_FORGET that arrive later; ctx is
+ * the setup, which then holds what came.  The caller maps, polls and answers.
  */
 int	 setup_on_conf(void *ctx, struct rd *r, int *fds);
 int	 setup_on_book(void *ctx, struct rd *r, int *fds);
