@@ -23,6 +23,8 @@ file:/usr/include/stdio.h libc6-dev	glibc-devel
 pc:libconfig		libconfig-dev	libconfig-devel
 pc:libbsd		libbsd-dev	libbsd-devel
 pc:libcap-ng		libcap-ng-dev	libcap-ng-devel
+pc:libcares		libc-ares-dev	c-ares-devel
+pc:openssl		libssl-dev	openssl-devel
 '
 
 # What daemons are called by hand lies where users' paths do not lead.
