@@ -41,9 +41,16 @@ book_write(struct book_entry *e, const struct net_addr *addrs, size_t n)
 	odd = atomic_load(&e->version) | 1;
 	atomic_store(&e->version, odd);
 	atomic_thread_fence(memory_order_release);
-	memcpy(e->addrs, addrs, n * sizeof(*addrs));
+	if (n > 0)
+		memcpy(e->addrs, addrs, n * sizeof(*addrs));
 	e->n = (uint32_t)n;
 	atomic_store(&e->version, odd + 1);
+}
+
+bool
+book_is_written(const struct book_entry *e)
+{
+	return atomic_load(&e->version) != 0;
 }
 
 size_t

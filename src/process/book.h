@@ -8,6 +8,7 @@
 #define PROCESS_BOOK_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -52,6 +53,9 @@ const struct book_entry	*book_map(int fd, size_t servers);
 
 void	 book_write(struct book_entry *e, const struct net_addr *addrs,
 	    size_t n);
+
+/* Has a keeper ever written it?  A book begins as zeros. */
+bool	 book_is_written(const struct book_entry *e);
 
 /* Copy an entry's addresses, at most `max'; returns how many. */
 size_t	 book_read(const struct book_entry *e, struct net_addr *addrs,
