@@ -1,22 +1,249 @@
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/mem.h"
 #include "policy/conf_diff.h"
+#include "policy/conf_value.h"
+
+#define SHOWN_MAX	200	/* characters of a value */
+
+/* One of the things that a list holds. */
+struct item {
+	char		*name;
+	const void	*base;		/* of its section; NULL: it has none */
+};
+
+struct items {
+	struct item	*v;
+	size_t		 n;
+};
+
+struct diff {
+	const struct conf	*old, *now;
+	conf_diff_line		*line;
+	void			*ctx;
+};
+
+static void	 diff_section(const struct diff *, enum conf_section,
+		    const void *, const void *, const char *);
+
+static void
+say(const struct diff *d, char *text)
+{
+	d->line(d->ctx, text);
+	free(text);
+}
+
+static char *
+value_text(const struct conf_key *k, const void *base)
+{
+	char	*text = NULL;
+	size_t	 len;
+	FILE	*out = open_memstream(&text, &len);
+
+	if (out == NULL)
+		abort();	/* as mem.h has it */
+	conf_key_print(k, base, out);
+	(void)fclose(out);
+	return text;
+}
+
+static const char *
+dots(const char *text)
+{
+	return strlen(text) > SHOWN_MAX ? "..." : "";
+}
+
+static void
+diff_value(const struct diff *d, const struct conf_key *k, const void *old,
+    const void *now, const char *prefix)
+{
+	char	*was = value_text(k, old), *is = value_text(k, now);
+
+	if (strcmp(was, is) != 0)
+		say(d, mem_printf("%s%s: %.*s%s -> %.*s%s%s", prefix, k->name,
+		    SHOWN_MAX, was, dots(was), SHOWN_MAX, is, dots(is),
+		    k->restart ? ": takes a restart" : ""));
+	free(was);
+	free(is);
+}
+
+static void
+add_item(struct items *items, const char *name, const void *base)
+{
+	items->v = mem_resize(items->v, items->n + 1, sizeof(*items->v));
+	items->v[items->n++] = (struct item){ mem_strdup(name), base };
+}
+
+static void
+gather_texts(struct items *items, const struct conf_key *k, const void *member)
+{
+	const struct conf_addrs	*addrs = member;
+	const struct conf_nets	*nets = member;
+	char			 text[ACCESS_TEXT_MAX];
+
+	if (k->type == CONF_LISTEN)
+		for (size_t i = 0; i < addrs->n; i++)
+			add_item(items, addrs->v[i].text, NULL);
+	else
+		for (size_t i = 0; i < nets->n; i++)
+			add_item(items, access_net_text(&nets->v[i], text,
+			    sizeof(text)), NULL);
+}
+
+static struct items
+gather(const struct conf *conf, const struct conf_key *k, const void *base)
+{
+	const void			*member =
+	    (const char *)base + k->offset;
+	const struct conf_servers	*servers = member;
+	struct items			 items = { NULL, 0 };
+
+	if (k->type == CONF_SERVERS)
+		for (size_t i = 0; i < servers->n; i++)
+			add_item(&items, servers->v[i].text, &servers->v[i]);
+	else if (k->type != CONF_LIST)
+		gather_texts(&items, k, member);
+	else if (k->inner == CONF_LISTENER)
+		for (size_t i = 0; i < conf->nlisteners; i++)
+			add_item(&items, conf->listeners[i].name,
+			    &conf->listeners[i]);
+	else
+		for (size_t i = 0; i < conf->nbackends; i++)
+			if (!conf->backends[i].implicit)
+				add_item(&items, conf->backends[i].name,
+				    &conf->backends[i]);
+	return items;
+}
+
+static void
+free_items(struct items *items)
+{
+	for (size_t i = 0; i < items->n; i++)
+		free(items->v[i].name);
+	free(items->v);
+}
+
+static const struct item *
+find(const struct items *items, const char *name)
+{
+	for (size_t i = 0; i < items->n; i++)
+		if (strcmp(items->v[i].name, name) == 0)
+			return &items->v[i];
+	return NULL;
+}
+
+static bool
+has_same_names(const struct items *a, const struct items *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++)
+		if (strcmp(a->v[i].name, b->v[i].name) != 0)
+			return false;
+	return true;
+}
+
+/* What an item is called: "listener web", "server h:1", "deny: ::/0". */
+static char *
+title(const struct conf_key *k, const char *prefix, const char *name)
+{
+	const char	*kind = k->name, *gap = ": ";
+
+	if (k->type == CONF_LIST || k->type == CONF_SERVERS) {
+		kind = k->inner == CONF_LISTENER ? "listener" :
+		    k->inner == CONF_BACKEND ? "backend" : "server";
+		gap = " ";
+	}
+	return mem_printf("%s%s%s%s: ", prefix, kind, gap, name);
+}
+
+/* Comings and goings; also whether those that stay have changed places. */
+static void
+diff_names(const struct diff *d, const struct conf_key *k,
+    const struct items *old, const struct items *now, const char *prefix)
+{
+	const struct item	*was, *last = NULL;
+	bool			 moved = false;
+	char			*text;
+
+	for (size_t i = 0; i < old->n; i++) {
+		if (find(now, old->v[i].name) != NULL)
+			continue;
+		text = title(k, prefix, old->v[i].name);
+		say(d, mem_printf("%sremoved", text));
+		free(text);
+	}
+	for (size_t i = 0; i < now->n; i++) {
+		was = find(old, now->v[i].name);
+		if (was != NULL) {
+			moved |= last != NULL && was < last;
+			last = was;
+			continue;
+		}
+		text = title(k, prefix, now->v[i].name);
+		say(d, mem_printf("%sadded", text));
+		free(text);
+	}
+	if (moved)
+		say(d, mem_printf("%s%s: in another order", prefix, k->name));
+}
+
+static void
+diff_list(const struct diff *d, const struct conf_key *k, const void *old,
+    const void *now, const char *prefix)
+{
+	struct items		 was = gather(d->old, k, old);
+	struct items		 is = gather(d->now, k, now);
+	const struct item	*same;
+	char			*text;
+
+	if (!has_same_names(&was, &is))
+		diff_names(d, k, &was, &is, prefix);
+	for (size_t i = 0; i < is.n && is.v[i].base != NULL; i++) {
+		same = find(&was, is.v[i].name);
+		if (same == NULL)
+			continue;
+		text = title(k, prefix, is.v[i].name);
+		diff_section(d, k->inner, same->base, is.v[i].base, text);
+		free(text);
+	}
+	free_items(&was);
+	free_items(&is);
+}
+
+static void
+diff_section(const struct diff *d, enum conf_section section, const void *old,
+    const void *now, const char *prefix)
+{
+	char	*inner;
+
+	for (const struct conf_key *k = conf_keys; k->name != NULL; k++) {
+		if (k->section != section)
+			continue;
+		switch (k->type) {
+		case CONF_GROUP:
+			inner = mem_printf("%s%s.", prefix, k->name);
+			diff_section(d, k->inner, old, now, inner);
+			free(inner);
+			break;
+		case CONF_LIST:
+		case CONF_SERVERS:
+		case CONF_LISTEN:
+		case CONF_NETS:
+			diff_list(d, k, old, now, prefix);
+			break;
+		default:
+			diff_value(d, k, old, now, prefix);
+		}
+	}
+}
+
 void
 conf_diff(const struct conf *old, const struct conf *now,
-    void (*line)(void *ctx, const char *text), void *ctx)
+    conf_diff_line *line, void *ctx)
 {
-	char	*t[2];
-	size_t	 n[2];
-	FILE	*f;
+	const struct diff	 d = { old, now, line, ctx };
 
-	f = open_memstream(&t[0], &n[0]);
-	conf_print(old, f);
-	fclose(f);
-	f = open_memstream(&t[1], &n[1]);
-	conf_print(now, f);
-	fclose(f);
-	if (n[0] != n[1] || memcmp(t[0], t[1], n[0]) != 0)
-		line(ctx, "something");
-	free(t[0]);
-	free(t[1]);
+	diff_section(&d, CONF_TOP, old, now, "");
 }

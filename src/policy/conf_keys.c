@@ -34,10 +34,10 @@ static const char *const checks[] = {
 
 const struct conf_key	 conf_keys[] = {
 	{ CONF_TOP, "user", CONF_STRING, TOP(user),
-	    .preset = CONF_USER_PRESET,
+	    .preset = CONF_USER_PRESET, .restart = true,
 	    .help = "user that all processes but the master become" },
 	{ CONF_TOP, "pid_file", CONF_PATH, TOP(pid_file), .preset = "",
-	    .help = "file that holds the master's process id" },
+	    .restart = true, .help = "file that holds the master's process id" },
 	{ CONF_TOP, "conf_d", CONF_STRING, TOP(conf_d), .preset = "",
 	    .help = "folder of files with more backends and listeners" },
 	{ CONF_TOP, "log", CONF_GROUP, 0, .preset = "", .inner = CONF_LOG,
@@ -83,7 +83,7 @@ const struct conf_key	 conf_keys[] = {
 	    "1h", .help = "for sessions to end by themselves after QUIT" },
 
 	{ CONF_CONTROL, "path", CONF_PATH, TOP(control.path), .preset = "",
-	    .help = "socket of sallyportctl" },
+	    .restart = true, .help = "socket of sallyportctl" },
 	{ CONF_CONTROL, "group", CONF_STRING, TOP(control.group),
 	    .preset = "", .help = "group that may use it beside root" },
 

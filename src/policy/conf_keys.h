@@ -8,6 +8,7 @@
 #ifndef POLICY_CONF_KEYS_H
 #define POLICY_CONF_KEYS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -57,6 +58,7 @@ struct conf_key {
 	int64_t			 step;		/* TIME: a multiple of it */
 	const char *const	*choices;	/* ENUM; ends with NULL */
 	enum conf_section	 inner;		/* GROUP, LIST and SERVERS */
+	bool			 restart;	/* a reload cannot change it */
 	const char		*help;		/* half a sentence */
 };
 
