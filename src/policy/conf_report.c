@@ -7,6 +7,9 @@
 
 #define LINES_MAX	100	/* more help nobody */
 
+static void	 add_line(char ***, size_t *, const char *, va_list)
+		    __attribute__((format(printf, 3, 0)));
+
 /* A line more, in memory of its own. */
 static void
 add_line(char ***lines, size_t *n, const char *fmt, va_list ap)
