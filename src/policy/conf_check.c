@@ -160,6 +160,9 @@ conf_check_listener(const struct conf_listener *l, struct conf_report *report)
 	if (l->proxy_protocol.accept && l->proxy_protocol.from.n == 0)
 		conf_complain(report, "%s: proxy_protocol.from: accept needs "
 		    "it, or nobody may send a header", l->where);
+	if (!l->proxy_protocol.accept && l->proxy_protocol.from.n > 0)
+		conf_warn(report, "%s: proxy_protocol.from: without accept it "
+		    "is of no effect", l->where);
 	if (l->penalty > 0 && l->rate_per_source.count == 0)
 		conf_warn(report, "%s: penalty: without rate_per_source "
 		    "nobody exceeds it", l->where);

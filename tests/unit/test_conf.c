@@ -567,6 +567,8 @@ static const struct {
 	{ L1("allow = \"10.0.0.0/8\"; deny = \"10.0.0.0/8\";"), "f:1: allow: "
 	    "\"10.0.0.0/8\" is denied too, and so denied" },
 	{ L1("allow = \"10.1.0.0/16\"; deny = \"10.0.0.0/8\";"), NULL },
+	{ L1("proxy_protocol = { from = \"::1\"; };"), "f:1: "
+	    "proxy_protocol.from: without accept it is of no effect" },
 	{ L1("penalty = 1;"), "f:1: penalty: without rate_per_source nobody "
 	    "exceeds it" },
 	{ L1("penalty = 1; rate_per_source = \"1/s\";"), NULL },
@@ -904,6 +906,70 @@ START_TEST(a_fifo_is_not_waited_for)
 }
 END_TEST
 
+static const struct {
+	const char	*outer, *inner;
+	const char	*error[3];
+} includes[] = {
+	{ "foo = 1;\n@include \"inner\"\nbar = 1;\n", "\nusr = 1;\n",
+	    { "outer:1: foo: " TOP_KEYS, "inner:2: usr: " TOP_KEYS,
+	    "outer:3: bar: " TOP_KEYS } },
+	{ "@include \"inner\"\n" A, "\n\nusr = ;\n",
+	    { "inner:3: syntax error" } },
+	{ "\n@include \"inner\"\n" A "\n\nusr = ;\n", "user = \"u\";",
+	    { "outer:5: syntax error" } },
+	{ "@include \"inner\"\nlog = { };\n" A, "user = \"u\";\n"
+	    "log = { };", { "outer:2: duplicate setting name" } },
+	{ "log = { };\n@include \"inner\"\n" A, "user = \"u\";\n"
+	    "log = { };", { "inner:2: duplicate setting name" } },
+	{ "@include \"inner\"\n" A, "workers = { max = 4294967298; };",
+	    { "inner:1: a number beyond 2147483647 would be read as another; "
+	    "an L behind it helps" } },
+	{ "listeners = (\n@include \"inner\"\n);\n",
+	    "\n{ name = \"a\"; listen = \":1\"; forward = \"h:1\"; },\n"
+	    "{ name = \"b\"; listen = \":2\"; forward = \"backend:x\"; }",
+	    { "inner:3: forward: \"backend:x\": there is no backend of that "
+	    "name" } },
+};
+
+START_TEST(a_mistake_is_placed_in_the_file_that_has_it)
+{
+	const char	*folder = unit_folder();
+	char		*want[3] = { NULL }, *path;
+	size_t		 n = 0;
+
+	free(write_text(folder, "inner", includes[_i].inner));
+	path = write_text(folder, "outer", includes[_i].outer);
+	conf_read_file(conf, path, &report);
+	(void)conf_finish(conf, &report);
+	for (; n < 3 && includes[_i].error[n] != NULL; n++)
+		want[n] = mem_printf("%s/%s", folder, includes[_i].error[n]);
+	expect_errors((const char *const *)want, n);
+	for (size_t i = 0; i < n; i++)
+		free(want[i]);
+	free(path);
+}
+END_TEST
+
+START_TEST(what_a_file_includes_is_as_if_it_stood_there)
+{
+	const char	*folder = unit_folder();
+	char		*path;
+
+	free(write_text(folder, "user", "user = \"inner\";"));
+	free(write_text(folder, "one", "{ name = \"a\"; listen = \":1\"; "
+	    "forward = \"h:1\"; }"));
+	path = write_text(folder, "outer", "@include \"user\"\nlisteners = "
+	    "(\n@include \"one\"\n);");
+	ck_assert_int_eq(chdir("/"), 0);
+	conf_read_file(conf, path, &report);
+	expect_good(conf_finish(conf, &report));
+	ck_assert_str_eq(conf->user, "inner");
+	ck_assert_uint_eq(conf->nlisteners, 1);
+	expect_stable();
+	free(path);
+}
+END_TEST
+
 /* A main file with conf_d, and what is in that folder; where they are. */
 static const char *
 take_folder(const char *const (*files)[2], size_t n)
@@ -1121,6 +1187,9 @@ main(void)
 	tcase_add_test(tc, a_file_that_cannot_be_read_is_told);
 	tcase_add_loop_test(tc, a_file_that_is_too_large_is_refused, 0, 2);
 	tcase_add_test(tc, a_fifo_is_not_waited_for);
+	tcase_add_loop_test(tc, a_mistake_is_placed_in_the_file_that_has_it,
+	    0, (int)nitems(includes));
+	tcase_add_test(tc, what_a_file_includes_is_as_if_it_stood_there);
 	tcase_add_test(tc, files_of_a_folder_are_read_in_order);
 	tcase_add_loop_test(tc, a_mistake_in_a_folder_is_placed_there, 0,
 	    (int)nitems(bad_extras));
