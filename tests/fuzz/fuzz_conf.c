@@ -42,12 +42,19 @@ print(const struct conf *conf)
 	return text;
 }
 
+/* Nor has libconfig seen an @include: that is expanded before. */
 static void
 check_lines(char **lines, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		if (lines[i][0] == '\0')
+	static const char	 seen[] = ": cannot open include file";
+	size_t			 len;
+
+	for (size_t i = 0; i < n; i++) {
+		len = strlen(lines[i]);
+		if (len == 0 || (len >= sizeof(seen) &&
+		    strcmp(lines[i] + len - sizeof(seen) + 1, seen) == 0))
 			abort();
+	}
 }
 
 /* The configuration, or NULL when it is refused. */
@@ -57,7 +64,7 @@ read_all(const char *text, size_t len)
 	struct conf_report	 report = { .errors = NULL };
 	struct conf		*conf = conf_new();
 
-	conf_read_text(conf, "f", text, len, &report);
+	conf_read_text(conf, "/nonexistent/f", text, len, &report);
 	if (conf_finish(conf, &report) == -1)
 		conf_free(&conf);
 	if ((conf == NULL) != (report.nerrors > 0))
@@ -116,9 +123,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct conf	*conf;
 	char		*text;
 
-	/* It would read other files, and a large folder takes a while. */
-	if (memmem(data, size, "@include", 8) != NULL ||
-	    memmem(data, size, "conf_d", 6) != NULL)
+	/* Other files are not there, but for absolute paths. */
+	if (memmem(data, size, "conf_d", 6) != NULL ||
+	    (memmem(data, size, "@include", 8) != NULL &&
+	    memmem(data, size, "\"/", 2) != NULL))
 		return 0;
 	text = mem_calloc(size + 1, 1);
 	if (size > 0)
