@@ -99,10 +99,17 @@ sed -i s/1234/1235/ "$dir/conf.d/b.conf"
 check 0 'listen = ( ":1235" )' -f "$dir/main" -T
 check 0 '^conf_d = "";' -f "$dir/main" -T
 
-"$prog" -f "$dir/good" -T >"$dir/once"
-"$prog" -f "$dir/once" -T >"$dir/twice"
-tests=$((tests + 1))
-cmp "$dir/once" "$dir/twice" || fail=$((fail + 1))
+# What -T prints is a configuration, and the same one.
+src=${srcdir:-.}
+for file in "$dir/good" "$dir/main" "$src/etc/sallyportd.conf" \
+    "$src/tests/fuzz/corpus/conf/every_key"; do
+	tests=$((tests + 2))
+	"$prog" -f "$file" -t >/dev/null || fail=$((fail + 1))
+	"$prog" -f "$file" -T >"$dir/once"
+	"$prog" -f "$dir/once" -T >"$dir/twice"
+	cmp "$dir/once" "$dir/twice" && [ -s "$dir/once" ] ||
+		fail=$((fail + 1))
+done
 
 # In the background: the command returns when it serves, and lets go of all.
 port=$((20000 + $$ % 10000))
