@@ -27,6 +27,7 @@
 #define CONF_ADDRS_MAX		64		/* of one listener or backend */
 #define CONF_NETS_MAX		1024		/* of one list */
 #define CONF_BACKENDS_MAX	512
+#define CONF_POOLS_MAX		63		/* and the master: 64 to log */
 #define CONF_NAME_MAX		32		/* characters of a name */
 #define CONF_USER_PRESET	"_sallyport"	/* what a package makes */
 #define CONF_SERVERS_MAX	4096		/* of all backends */

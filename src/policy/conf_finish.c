@@ -82,29 +82,44 @@ check_listen(const struct conf *conf, const struct conf_listener *l,
 	}
 }
 
+/* The first listener of the same pool, which may be this one. */
+static const struct conf_listener *
+first_of_pool(const struct conf *conf, const struct conf_listener *l)
+{
+	const struct conf_listener	*o = conf->listeners;
+
+	while (o < l && strcmp(o->pool, l->pool) != 0)
+		o++;
+	return o;
+}
+
 /* Without a pool a listener has the one of its protocol. */
 static void
-resolve_pool(const struct conf *conf, struct conf_listener *l,
+resolve_pool(const struct conf *conf, struct conf_listener *l, size_t *npools,
     struct conf_report *report)
 {
-	const struct conf_key	*k = conf_key_find(CONF_LISTENER, "protocol");
+	const struct conf_key		*k = conf_key_find(CONF_LISTENER,
+					    "protocol");
+	const struct conf_listener	*first;
 
 	if (l->pool[0] == '\0') {
 		free(l->pool);
 		l->pool = mem_strdup(k->choices[l->protocol]);
 	}
-	for (const struct conf_listener *o = conf->listeners; o < l; o++)
-		if (o->protocol != l->protocol &&
-		    strcmp(o->pool, l->pool) == 0) {
-			conf_complain(report, "%s: pool: \"%s\" has listeners "
-			    "of another protocol, as %s", l->where, l->pool,
-			    o->where);
-			break;
-		}
+	first = first_of_pool(conf, l);
+	if (first->protocol != l->protocol)
+		conf_complain(report, "%s: pool: \"%s\" has listeners of "
+		    "another protocol, as %s", l->where, l->pool,
+		    first->where);
+	*npools += first == l;
+	if (first == l && *npools == CONF_POOLS_MAX + 1)
+		conf_complain(report, "%s: pool: more than %d pools",
+		    l->where, CONF_POOLS_MAX);
 }
 
 static void
-finish_listener(struct conf *conf, size_t i, struct conf_report *report)
+finish_listener(struct conf *conf, size_t i, size_t *npools,
+    struct conf_report *report)
 {
 	struct conf_listener		*l = &conf->listeners[i];
 	const struct conf_listener	*o;
@@ -114,7 +129,7 @@ finish_listener(struct conf *conf, size_t i, struct conf_report *report)
 		conf_complain(report, "%s: name: \"%s\" is the name of an "
 		    "earlier listener, %s", l->where, l->name, o->where);
 	check_listen(conf, l, report);
-	resolve_pool(conf, l, report);
+	resolve_pool(conf, l, npools, report);
 	if (l->forward != NULL)
 		resolve_forward(conf, i, report);
 	conf_check_listener(l, report);
@@ -147,6 +162,8 @@ finish_backend(struct conf *conf, size_t i, struct conf_report *report)
 int
 conf_finish(struct conf *conf, struct conf_report *report)
 {
+	size_t	 npools = 0;
+
 	if (conf->workers.spare > conf->workers.max)
 		conf->workers.spare = conf->workers.max;
 	if (conf->nlisteners == 0 && report->nerrors == 0)
@@ -154,7 +171,7 @@ conf_finish(struct conf *conf, struct conf_report *report)
 		    "to do");
 	/* Listeners first: what they forward to may be a backend more. */
 	for (size_t i = 0; i < conf->nlisteners; i++)
-		finish_listener(conf, i, report);
+		finish_listener(conf, i, &npools, report);
 	conf->nservers = 0;
 	for (size_t i = 0; i < conf->nbackends; i++)
 		finish_backend(conf, i, report);

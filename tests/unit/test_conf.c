@@ -742,6 +742,25 @@ START_TEST(there_are_limits_to_listeners_and_backends)
 }
 END_TEST
 
+START_TEST(there_is_a_limit_to_pools)
+{
+	static const char *const	 want[] = {
+		"f:65: pool: more than 63 pools",
+	};
+	char	*text = many("listeners", "{ name = \"l%1$d\"; listen = \":%1$d\"; "
+		    "forward = \"h:1\"; pool = \"p%1$d\"; }",
+		    CONF_POOLS_MAX + _i);
+
+	if (_i == 0)
+		expect_good(take(text));
+	else {
+		ck_assert_int_eq(take(text), -1);
+		expect_errors(want, 1);
+	}
+	free(text);
+}
+END_TEST
+
 START_TEST(there_is_a_limit_to_addresses)
 {
 	char	*list = many("backends = ( { name = \"b\"; servers", "\"h%d:%d\"",
@@ -1180,6 +1199,7 @@ main(void)
 	tcase_add_test(tc, the_report_is_not_longer_than_anyone_reads);
 	tcase_add_loop_test(tc, there_are_limits_to_listeners_and_backends, 0,
 	    (int)nitems(limits));
+	tcase_add_loop_test(tc, there_is_a_limit_to_pools, 0, 2);
 	tcase_add_loop_test(tc, there_is_a_limit_to_addresses, 0, 2);
 	tcase_add_loop_test(tc, there_is_a_limit_to_networks, 0, 2);
 	tcase_add_loop_test(tc, there_is_a_limit_to_all_servers, 0, 2);
