@@ -73,7 +73,7 @@ execute(const struct master *m, int fd)
 	high = fcntl(fd, F_DUPFD, FIRST_FD + 3 * (int)m->ports.n + 10);
 	snprintf(text, sizeof(text), "%d", high);
 	(void)setenv(UPGRADE_ENV, text, 1);
-	notify_export();
+	notify_hand_on();
 	hand_sockets(&m->ports);
 	execv(m->path, m->argv);
 	fprintf(stderr, "%s: %s\n", m->path, strerror(errno));
