@@ -85,7 +85,8 @@ struct net_listen {
 	mode_t		 mode;		/* of a path; 0: all may connect */
 	bool		 v6only;	/* of an explicit IPv6 address */
 	bool		 transparent;	/* takes CAP_NET_ADMIN or _NET_RAW */
-	const char	*device;	/* an interface; NULL or "": any */
+	/* An interface; NULL or "": any.  To change it takes CAP_NET_RAW. */
+	const char	*device;
 	int		 fast_open;	/* its queue; 0: off */
 	int		 defer_accept;	/* seconds; 0: off */
 };
