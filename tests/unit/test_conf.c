@@ -23,12 +23,18 @@ set_up(void)
 }
 
 static void
-tear_down(void)
+tear_down_conf(void)
 {
 	conf_report_free(&report);
 	conf_free(&conf);
 	ck_assert_ptr_null(conf);
 	conf_free(&conf);
+}
+
+static void
+tear_down(void)
+{
+	tear_down_conf();
 	unit_folder_remove();
 }
 
@@ -1092,6 +1098,28 @@ START_TEST(a_folder_that_cannot_be_read_is_told)
 }
 END_TEST
 
+START_TEST(there_is_a_limit_to_the_files_of_a_folder)
+{
+	const char	*folder = unit_folder();
+	char		 name[16], *text, *want;
+
+	for (int i = 0; i < 1000; i++) {
+		snprintf(name, sizeof(name), "%d.conf", i);
+		free(write_text(folder, name, ""));
+	}
+	text = mem_printf("conf_d = \"%s\";" A, folder);
+	expect_good(take(text));
+	free(write_text(folder, "x.conf", ""));
+	tear_down_conf();
+	set_up();
+	conf_read_text(conf, "f", text, strlen(text), &report);
+	want = mem_printf("f:1: conf_d: %s: more than 1000 files", folder);
+	expect_errors((const char *const *)&want, 1);
+	free(want);
+	free(text);
+}
+END_TEST
+
 START_TEST(something_else_with_the_name_of_a_file_is_told)
 {
 	const char	*folder = unit_folder();
@@ -1215,6 +1243,7 @@ main(void)
 	    (int)nitems(bad_extras));
 	tcase_add_test(tc, a_name_that_two_files_have_is_told_with_both);
 	tcase_add_test(tc, a_folder_that_cannot_be_read_is_told);
+	tcase_add_test(tc, there_is_a_limit_to_the_files_of_a_folder);
 	tcase_add_test(tc, something_else_with_the_name_of_a_file_is_told);
 	tcase_add_test(tc, flags_make_a_configuration);
 	tcase_add_test(tc, a_flag_that_is_wrong_is_named);
