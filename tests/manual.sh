@@ -16,8 +16,8 @@ for page in "$conf5" "$daemon8"; do
 	[ -f "$page" ] || { echo "$page is missing"; exit 1; }
 done
 
-# "section:key:default" a line, of the table; sections as headings of the
-# page, defaults empty where a key has none.
+# "section:key:restart:default" a line, of the table; sections as headings of
+# the page, restart as true or empty, defaults empty where a key has none.
 keys() {
 	awk '
 	/^#define [A-Z_]+[ \t]+"/ {
@@ -51,7 +51,10 @@ keys() {
 				preset = q[4]
 			section = entry[i]
 			sub(/,.*/, "", section)
-			print heading[section] ":" q[2] ":" preset
+			restart = ""
+			if (entry[i] ~ /\.restart = true/)
+				restart = "true"
+			print heading[section] ":" q[2] ":" restart ":" preset
 		}
 	}' src/policy/conf.h src/policy/conf_keys.c
 }
@@ -70,7 +73,7 @@ paragraph() {
 }
 
 n=0
-while IFS=: read -r section key preset; do
+while IFS=: read -r section key restart preset; do
 	n=$((n + 1))
 	if [ -z "$(paragraph "$section" "$key")" ]; then
 		complain "$conf5: $section: .It Ic $key is missing"
@@ -78,6 +81,10 @@ while IFS=: read -r section key preset; do
 	    grep -qwF -e "$preset"; then
 		complain "$conf5: $section: $key: its default \"$preset\" is" \
 		    "missing"
+	elif [ -n "$restart" ] && ! paragraph "$section" "$key" |
+	    grep -q "takes a restart"; then
+		complain "$conf5: $section: $key: takes a restart, it does" \
+		    "not say"
 	fi
 done <<EOF
 $(keys)

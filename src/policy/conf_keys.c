@@ -85,7 +85,8 @@ const struct conf_key	 conf_keys[] = {
 	{ CONF_CONTROL, "path", CONF_PATH, TOP(control.path), .preset = "",
 	    .restart = true, .help = "socket of sallyportctl" },
 	{ CONF_CONTROL, "group", CONF_STRING, TOP(control.group),
-	    .preset = "", .help = "group that may use it beside root" },
+	    .preset = "", .restart = true,
+	    .help = "group that may use it beside root" },
 
 	{ CONF_BACKEND, "name", CONF_NAME, BACKEND(name),
 	    .help = "what forward = \"backend:NAME\" refers to" },

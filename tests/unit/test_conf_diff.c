@@ -81,7 +81,7 @@ static const struct {
 	    "user: \"_sallyport\" -> \"u\": takes a restart\n"
 	    "pid_file: \"\" -> \"/p\": takes a restart\n"
 	    "control.path: \"\" -> \"/c\": takes a restart\n"
-	    "control.group: \"\" -> \"g\"\n" },
+	    "control.group: \"\" -> \"g\": takes a restart\n" },
 	/* Listeners. */
 	{ A, WITH(L("1", "") ", " L("2", "")), "listener 2: added\n" },
 	{ WITH(L("1", "") ", " L("2", "")), A, "listener 2: removed\n" },
