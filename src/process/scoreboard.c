@@ -1,5 +1,7 @@
 #include <sys/mman.h>
+#include <sys/stat.h>
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -58,7 +60,36 @@ scoreboard_enter(struct scoreboard *sb, size_t i, struct sb_pool **pool,
 	close(sb->fd);
 	*pool = p;
 	*me = q;
+	atomic_store(&(*me)->pid, getpid());
 	return 0;
+}
+
+int
+scoreboard_map(struct scoreboard *sb, int fd, size_t workers)
+{
+	size_t		 size = (workers + 1) * PAGE;
+	struct stat	 st;
+	void		*p;
+
+	if (fstat(fd, &st) == -1)
+		return -1;
+	if (st.st_size < 0 || (size_t)st.st_size < size) {
+		errno = EINVAL;
+		return -1;
+	}
+	p = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED)
+		return -1;
+	*sb = (struct scoreboard){ .fd = -1, .workers = workers, .pool = p };
+	return 0;
+}
+
+void
+scoreboard_unmap(struct scoreboard *sb)
+{
+	if (sb->pool != NULL)
+		(void)munmap(sb->pool, (sb->workers + 1) * PAGE);
+	sb->pool = NULL;
 }
 
 struct sb_live *

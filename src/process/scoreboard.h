@@ -60,6 +60,7 @@ struct sb_session {
 
 struct sb_worker {
 	_Atomic uint32_t	 state;		/* enum sb_state */
+	_Atomic int32_t		 pid;		/* 0: nobody has the page */
 	_Atomic uint32_t	 version;	/* odd while session changes */
 	_Atomic uint32_t	 wakeups;	/* from waiting for work */
 	_Atomic uint32_t	 served;	/* sessions */
@@ -89,6 +90,14 @@ void	 scoreboard_clear(const struct scoreboard *sb, size_t i);
  */
 int	 scoreboard_enter(struct scoreboard *sb, size_t i,
 	    struct sb_pool **pool, struct sb_worker **me);
+
+/*
+ * Map all of it read-only, for who only looks: a write ends the process.
+ * EINVAL when the memory is smaller than so many pages.  fd stays the
+ * caller's.  0, or -1 with errno.
+ */
+int	 scoreboard_map(struct scoreboard *sb, int fd, size_t workers);
+void	 scoreboard_unmap(struct scoreboard *sb);
 
 /* Map a pool's counts, hidden from children; NULL with errno. */
 struct sb_live	*scoreboard_map_live(int fd);

@@ -265,8 +265,11 @@ reap(struct spawner *sp)
 	(void)sig_take(SIGCHLD);
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		slot = slot_of(sp, pid);
-		if (slot < sp->max)
-			bury(sp, slot, status);
+		if (slot == sp->max)
+			continue;
+		bury(sp, slot, status);
+		/* Nobody shall see there what has ended. */
+		scoreboard_clear(&sp->sb, slot);
 	}
 	if (sp->nworkers != before)
 		count_changed(sp);
