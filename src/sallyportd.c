@@ -31,6 +31,8 @@ const struct role	 roles[] = {
 	{ .name = "logger", .id = ROLE_LOGGER, .main = logger_main },
 	{ .name = "keeper", .id = ROLE_KEEPER, .main = keeper_main,
 	    .may_lag = true },
+	{ .name = "control", .id = ROLE_CONTROL, .main = control_main,
+	    .needed = control_needed },
 	{ .name = "spawner", .id = ROLE_SPAWNER, .main = spawner_main,
 	    .per_pool = true, .own_root = true },
 	{ .name = NULL },

@@ -29,5 +29,8 @@ extern const struct role	 roles[];	/* ends with a NULL name */
 void	 logger_main(struct setup *s) __attribute__((noreturn));
 void	 keeper_main(struct setup *s) __attribute__((noreturn));
 void	 spawner_main(struct setup *s) __attribute__((noreturn));
+void	 control_main(struct setup *s) __attribute__((noreturn));
+
+bool	 control_needed(const struct conf *conf);
 
 #endif

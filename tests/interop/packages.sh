@@ -25,6 +25,7 @@ pc:libbsd		libbsd-dev	libbsd-devel
 pc:libcap-ng		libcap-ng-dev	libcap-ng-devel
 pc:libcares		libc-ares-dev	c-ares-devel
 pc:openssl		libssl-dev	openssl-devel
+pc:jansson		libjansson-dev	jansson-devel
 '
 
 # What daemons are called by hand lies where users' paths do not lead.
