@@ -5,6 +5,7 @@ srcdir=${srcdir:-.}
 cd "$srcdir"
 conf5=man/sallyportd.conf.5
 daemon8=man/sallyportd.8
+ctl8=man/sallyportctl.8
 bad=0
 
 complain() {
@@ -12,7 +13,7 @@ complain() {
 	bad=1
 }
 
-for page in "$conf5" "$daemon8"; do
+for page in "$conf5" "$daemon8" "$ctl8"; do
 	[ -f "$page" ] || { echo "$page is missing"; exit 1; }
 done
 
@@ -108,6 +109,28 @@ for option in $(sed -n 's/^\t{ "\([A-Za-z][A-Za-z-]*\)",.*/\1/p' \
 		complain "$daemon8: option --$option is missing"
 done
 [ "$n" -ge 8 ] || complain "only $n options found"
+
+# What sallyportctl --help shows is in its page, and what it takes in --help.
+summary=$(sed -n '/^static const char.*help\[\]/,/";$/p' src/sallyportctl.c)
+n=0
+for command in $(sed -n '/^} commands/,/^};/s/^\t{ "\([a-z]*\)",.*/\1/p' \
+    src/sallyportctl.c); do
+	n=$((n + 1))
+	grep -qE "^\.It Cm $command\b" "$ctl8" ||
+		complain "$ctl8: command $command is missing"
+	echo "$summary" | grep -qE "^\"  $command " ||
+		complain "sallyportctl --help: $command is missing"
+done
+[ "$n" -ge 11 ] || complain "only $n commands found"
+for option in $(sed -n '/long_options/,/^};/s/^\t{ "\([a-z-]*\)",.*/\1/p' \
+    src/sallyportctl.c); do
+	n=$((n + 1))
+	grep -qE -e "^\.(It|Op|Oo) .*Fl -$option\b" "$ctl8" ||
+		complain "$ctl8: option --$option is missing"
+	echo "$summary" | grep -qE -e "--$option\b" ||
+		complain "sallyportctl --help: --$option is missing"
+done
+[ "$n" -ge 22 ] || complain "only $n commands and options found"
 
 if command -v mandoc > /dev/null; then
 	for page in man/*.[1-9]; do
