@@ -3,12 +3,12 @@
 
 #include "base/io.h"
 #include "base/mem.h"
+#include "policy/balance.h"
 #include "process/channel.h"
 #include "process/control.h"
 
 #define JOB_MS		5000	/* for a keeper that answers slowly */
 #define AS_IT_IS	UINT32_MAX	/* in MSG_SERVER_SET */
-#define WEIGHT_MAX	256
 #define ASKED_MAX	16	/* of one change, unanswered */
 
 /* A change of one server in all the backends that have it. */
@@ -126,13 +126,13 @@ read_change(struct change *ch, struct client *c, const json_t *request)
 			ch->mode = i;
 	weight = json_object_get(request, "weight");
 	if (json_is_integer(weight) && json_integer_value(weight) >= 0 &&
-	    json_integer_value(weight) <= WEIGHT_MAX)
+	    json_integer_value(weight) <= BALANCE_WEIGHT_MAX)
 		ch->weight = (uint32_t)json_integer_value(weight);
 	if ((mode != NULL) != (ch->mode != AS_IT_IS) ||
 	    (weight != NULL) != (ch->weight != AS_IT_IS) ||
 	    (mode == NULL && weight == NULL)) {
 		client_refuse(c, 2, "server: want ready, drain, maint or a "
-		    "weight from 0 to %d", WEIGHT_MAX);
+		    "weight from 0 to %d", BALANCE_WEIGHT_MAX);
 		return -1;
 	}
 	return 0;

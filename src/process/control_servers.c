@@ -69,64 +69,69 @@ backend_named(const struct conf *conf, const char *name, bool implicit)
 	return NULL;
 }
 
-/* The backend, as it is now, that a session was dialled for. */
-static const struct conf_backend *
-backend_of(const struct control *ct, const struct conf *now,
-    const struct board_session *s)
+/* The server of that index, and its backend; NULL when there is none. */
+static const struct conf_server *
+server_at(const struct conf *conf, uint32_t index,
+    const struct conf_backend **b)
 {
-	struct setup_generation	*g = setup_generation(ct->s, s->generation);
-	const struct conf	*conf = g != NULL ? g->conf : now;
+	for (size_t i = 0; i < conf->nbackends; i++) {
+		const struct conf_servers	*list =
+		    &conf->backends[i].servers;
 
-	for (size_t i = 0; i < conf->nlisteners; i++) {
-		const struct conf_listener	*l = &conf->listeners[i];
-		const struct conf_backend	*b = &conf->backends[l->backend];
-
-		if (strcmp(l->name, s->s.listener) == 0)
-			return conf == now ? b : backend_named(now, b->name,
-			    b->implicit);
+		/* Each backend's have one number after the other. */
+		if (list->n == 0 || index < list->v[0].index ||
+		    index - list->v[0].index >= list->n)
+			continue;
+		*b = &conf->backends[i];
+		return &list->v[index - list->v[0].index];
 	}
 	return NULL;
 }
 
-static void
-count_session(struct tally *t, const struct conf_backend *b,
-    const struct book_entry *book, const char *server)
+static const struct conf_server *
+server_named(const struct conf_backend *b, const char *text)
 {
-	struct net_addr	 addrs[BOOK_ADDRS_MAX];
-	struct net_spec	 spec;
-	const char	*why;
-	size_t		 n;
+	for (size_t i = 0; b != NULL && i < b->servers.n; i++)
+		if (strcmp(b->servers.v[i].text, text) == 0)
+			return &b->servers.v[i];
+	return NULL;
+}
 
-	if (net_parse(server, true, &spec, &why) == -1 ||
-	    spec.kind != NET_ADDR)
-		return;
-	for (size_t i = 0; i < b->servers.n; i++) {
-		n = control_server_addrs(&b->servers.v[i], book, addrs);
-		for (size_t j = 0; j < n; j++)
-			if (net_same(&addrs[j], &spec.addr)) {
-				t->sessions[b->servers.v[i].index]++;
-				return;
-			}
-	}
+/* The server, as it is now, of a session of any generation; or NULL. */
+static const struct conf_server *
+server_of(const struct control *ct, const struct setup_generation *now,
+    const struct board_session *s)
+{
+	const struct setup_generation	*g;
+	const struct conf_backend	*b;
+	const struct conf_server	*server;
+
+	g = setup_generation(ct->s, s->generation);
+	if (g == NULL)
+		return NULL;
+	server = server_at(g->conf, s->s.server_index, &b);
+	if (server == NULL || g == now)
+		return server;
+	return server_named(backend_named(now->conf, b->name, b->implicit),
+	    server->text);
 }
 
 static struct tally *
-count_sessions(const struct control *ct, const struct setup_generation *now,
-    const struct book_entry *book)
+count_sessions(const struct control *ct, const struct setup_generation *now)
 {
 	struct tally			*t;
 	struct board_cursor		 at = { .end = false };
 	struct board_session		 s;
-	const struct conf_backend	*b;
+	const struct conf_server	*server;
 	size_t				 pages = SIZE_MAX;
 
 	t = mem_calloc(1, sizeof(*t) +
 	    now->conf->nservers * sizeof(t->sessions[0]));
 	t->generation = now->number;
 	while (boards_next(&ct->boards, &at, &pages, &s)) {
-		b = backend_of(ct, now->conf, &s);
-		if (b != NULL && s.s.server[0] != '\0')
-			count_session(t, b, book, s.s.server);
+		server = server_of(ct, now, &s);
+		if (server != NULL)
+			t->sessions[server->index]++;
 	}
 	return t;
 }
@@ -232,7 +237,6 @@ control_servers(void *ctx, struct client *c, json_t *request)
 	struct control			*ct = ctx;
 	const struct setup_generation	*g = control_now(ct);
 	const struct conf_backend	*b = NULL;
-	const struct book_entry		*book;
 	const char			*name;
 	struct tally			*t;
 
@@ -245,9 +249,7 @@ control_servers(void *ctx, struct client *c, json_t *request)
 			return;
 		}
 	}
-	book = control_map_book(g);
-	t = count_sessions(ct, g, book);
-	control_unmap_book(g, book);
+	t = count_sessions(ct, g);
 	t->backend = b != NULL ? (size_t)(b - g->conf->backends) : 0;
 	t->end = b != NULL ? t->backend + 1 : g->conf->nbackends;
 	client_begin(c, "servers", servers_more, t, CLIENT_MS * 6,

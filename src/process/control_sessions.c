@@ -43,6 +43,8 @@ session_object(const struct board_session *s)
 	json_object_set_new(o, "generation", json_integer(s->generation));
 	json_object_set_new(o, "listener", client_text(s->s.listener));
 	json_object_set_new(o, "client", client_text(s->s.client));
+	if (s->s.via[0] != '\0')
+		json_object_set_new(o, "via", client_text(s->s.via));
 	json_object_set_new(o, "server", client_text(s->s.server));
 	json_object_set_new(o, "connected",
 	    json_boolean(s->s.connected_us != 0));

@@ -196,13 +196,14 @@ down(void)
 /* Worker i has this session. */
 static void
 busy(size_t i, uint64_t id, const char *listener, const char *client,
-    const char *server)
+    const char *server, uint32_t index)
 {
 	struct sb_worker	*w = scoreboard_worker(&sb, i);
 
 	sb_write_begin(w);
 	w->session.id = id;
 	w->session.accepted_us = io_now_us() - 5000000;
+	w->session.server_index = index;
 	w->session.connected_us = server[0] != '\0' ? io_now_us() : 0;
 	snprintf(w->session.listener, SB_LISTENER_MAX, "%s", listener);
 	snprintf(w->session.client, SB_ADDR_MAX, "%s", client);
@@ -217,10 +218,10 @@ busy(size_t i, uint64_t id, const char *listener, const char *client,
 static void
 four_sessions(void)
 {
-	busy(0, 0xa0, "web", "1.2.3.4:5", "10.0.0.9:80");
-	busy(2, 0xa2, "sql", "[2001:db8::1]:6", "10.0.0.1:3306");
-	busy(3, 0xa3, "sql", "1.2.3.99:5", "10.7.7.7:3306");
-	busy(7, 0xa7, "sql", "unix:uid=0,pid=1", "");
+	busy(0, 0xa0, "web", "1.2.3.4:5", "10.0.0.9:80", 3);
+	busy(2, 0xa2, "sql", "[2001:db8::1]:6", "10.0.0.1:3306", 0);
+	busy(3, 0xa3, "sql", "1.2.3.99:5", "10.7.7.7:3306", 1);
+	busy(7, 0xa7, "sql", "unix:uid=0,pid=1", "", SB_NO_SERVER);
 	atomic_store(&scoreboard_worker(&sb, 4)->pid, 1004);
 	atomic_store(&scoreboard_worker(&sb, 4)->state, SB_IDLE);
 }
@@ -496,7 +497,7 @@ START_TEST(whatever_bytes_a_worker_wrote_the_answer_is_json)
 {
 	json_t	*a;
 
-	busy(1, 5, "\xff\033[2J\n", "\xc2", "a\x01\"");
+	busy(1, 5, "\xff\033[2J\n", "\xc2", "a\x01\"", 77);
 	memset(scoreboard_worker(&sb, 1)->session.server, 'x', SB_ADDR_MAX);
 	scoreboard_worker(&sb, 1)->session.accepted_us = INT64_MIN;
 	a = talk("{\"command\":\"sessions\"}");
