@@ -214,6 +214,50 @@ START_TEST(sessions_are_counted_at_servers_and_listeners)
 }
 END_TEST
 
+/* Two servers, of which the first takes all unless it is told not to. */
+START_TEST(a_server_is_drained_and_comes_back)
+{
+	char	 cmd[64];
+	int	 second, second_port, front, back;
+
+	lfd = rig_listen(&server_port);
+	second = rig_listen(&second_port);
+	port = rig_port();
+	rig_up(&d, "control = { path = \"%%D/sock\"; };\n"
+	    "backends = ( { name = \"back\"; balance = \"first\"; "
+	    "servers = ( \"127.0.0.1:%d\", \"127.0.0.1:%d\" ); } );\n"
+	    "listeners = ( { name = \"web\"; listen = \"127.0.0.1:%d\"; "
+	    "forward = \"backend:back\"; max_sessions_per_source = 2; } );\n",
+	    server_port, second_port, port);
+	snprintf(cmd, sizeof(cmd), "server back/127.0.0.1:%d drain",
+	    server_port);
+	expect(0, "", cmd);
+	(void)rig_line(&d, "control command=server");
+	expect_soon(0, "drain", "servers back");
+	front = rig_dial(port);
+	back = rig_accept(second);
+	expect(0, "web              1           0\n", "limits");
+	ck_assert_int_eq(ctl("--json limits"), 0);
+	ck_assert_ptr_nonnull(strstr(out, "{\"source\":{\"listener\":\"web\","
+	    "\"source\":\"127.0.0.1\",\"sessions\":1,"));
+	snprintf(cmd, sizeof(cmd), "server 127.0.0.1:%d ready", server_port);
+	expect(0, "", cmd);
+	close(front);
+	close(back);
+	front = rig_dial(port);
+	back = rig_accept(lfd);
+	close(front);
+	close(back);
+	snprintf(cmd, sizeof(cmd), "server 127.0.0.1:%d weight 17",
+	    server_port);
+	expect(0, "", cmd);
+	expect_soon(0, "    17  ", "servers");
+	expect(1, "no server back/x; there are", "server back/x ready");
+	close(second);
+	down();
+}
+END_TEST
+
 /* Add a line to the configuration on disk. */
 static void
 append(const char *text)
@@ -473,6 +517,7 @@ main(void)
 	suite_add_tcase(s, ends);
 	tcase_set_timeout(ends, 120);
 	tcase_add_test(ends, answers_come_within_a_second_while_all_is_busy);
+	tcase_add_test(ends, a_server_is_drained_and_comes_back);
 	tcase_add_test(ends, stop_waits_until_the_daemon_is_gone);
 	tcase_add_test(ends, stop_when_idle_lets_sessions_end);
 	return rig_run(s);
