@@ -197,6 +197,16 @@ if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
 	chmod 777 "$dir"
 fi
 
+# The program on disk takes over, and its control answers.
+check 0 'it serves' -s "$sock" upgrade
+old=$pid n=0
+while pid=$(cat "$dir/one.pid") && [ "$pid" = "$old" ] && [ $n -lt 500 ]; do
+	n=$((n + 1))
+	sleep 0.01
+done
+pids="$pids $pid"
+check 0 "process $pid, " -s "$sock" status
+
 check 0 '' -s "$sock" stop
 tests=$((tests + 1))
 # Whoever is to bury it may take his time.
