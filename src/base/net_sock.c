@@ -159,9 +159,10 @@ bind_path(int fd, const struct net_addr *a, mode_t mode, const char **why)
 		if (!S_ISSOCK(st.st_mode))
 			return -1;
 		*why = "another process listens there";
-		errno = EADDRINUSE;
-		if (is_living(&st))
+		if (is_living(&st)) {
+			errno = EADDRINUSE;
 			return -1;
+		}
 		*why = "removing what a dead process left";
 		if (unlink(path) == -1)
 			return -1;

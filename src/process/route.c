@@ -3,8 +3,11 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "base/io.h"
 #include "policy/balance.h"
 #include "process/route.h"
+
+#define TROUBLE_MS	100	/* by when the keeper has heard and judged */
 
 static const struct conf_backend *
 backend_of(const struct router *r, size_t backend)
@@ -53,6 +56,34 @@ route_addresses(const struct router *r, size_t backend, size_t server,
 	return n;
 }
 
+static _Atomic uint64_t *
+trouble_of(const struct router *r, uint32_t server_index)
+{
+	return &r->pool->trouble[server_index % SB_TROUBLE];
+}
+
+/* The server and the time in one word, so that neither is without the other. */
+static uint64_t
+trouble_now(uint32_t server_index)
+{
+	return (uint64_t)server_index << 32 | (uint32_t)io_now_ms();
+}
+
+void
+route_failed(const struct router *r, uint32_t server_index)
+{
+	atomic_store(trouble_of(r, server_index), trouble_now(server_index));
+}
+
+static bool
+is_in_trouble(const struct router *r, uint32_t server_index)
+{
+	uint64_t	 said = atomic_load(trouble_of(r, server_index));
+
+	return said != 0 && said >> 32 == server_index &&
+	    (uint32_t)trouble_now(0) - (uint32_t)said < TROUBLE_MS;
+}
+
 /* Servers that the checks took down are as if they were not there. */
 static size_t
 look_up(const struct router *r, const struct conf_backend *b,
@@ -69,7 +100,8 @@ look_up(const struct router *r, const struct conf_backend *b,
 		out[i] = (struct balance_server){
 			.weight = atomic_load(&e->weight),
 			.backup = s->backup,
-			.up = state == BOOK_UP,
+			.up = state == BOOK_UP &&
+			    !is_in_trouble(r, (uint32_t)s->index),
 			.usable = atomic_load(&e->mode) == BOOK_READY &&
 			    state != BOOK_DOWN,
 		};

@@ -29,6 +29,12 @@ uint64_t route_key(const struct router *r, size_t backend,
 	    const struct access_source *client);
 
 /*
+ * A server could not be dialled: until the keeper has written so into the
+ * book, the workers of this pool have it from here.
+ */
+void	 route_failed(const struct router *r, uint32_t server_index);
+
+/*
  * The addresses of the servers to try, at most 1 + retries servers; the
  * candidates' numbers are places in the backend.  Returns how many; 0 with
  * *why when there is none.

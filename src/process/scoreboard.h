@@ -22,6 +22,7 @@
 
 #define SB_LISTENER_MAX	40	/* bytes with the NUL, of each text */
 #define SB_ADDR_MAX	128
+#define SB_TROUBLE	128	/* servers that just failed */
 #define SB_NO_SERVER	UINT32_MAX
 #define SB_SPAWNERS_MAX	256	/* of one pool at once, old ones draining */
 
@@ -33,6 +34,7 @@ struct sb_pool {
 	_Atomic uint32_t	 full;		/* it can fork no more */
 	_Atomic uint32_t	 lacking;	/* accept fails; it was said */
 	_Atomic uint32_t	 turns[CONF_BACKENDS_MAX];	/* sessions */
+	_Atomic uint64_t	 trouble[SB_TROUBLE];	/* see route.c */
 };
 
 /* Live workers of a pool by spawner; only spawners and master map it. */

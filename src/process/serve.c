@@ -162,9 +162,11 @@ static void
 on_failed(void *ctx, uint32_t server)
 {
 	struct session	*ss = ctx;
+	uint32_t	 index =
+			    (uint32_t)ss->backend->servers.v[server].index;
 
-	ask_failed(ss->s->ask,
-	    (uint32_t)ss->backend->servers.v[server].index);
+	route_failed(&ss->s->router, index);
+	ask_failed(ss->s->ask, index);
 	ss->asked |= ss->backend->placed;
 }
 
