@@ -115,13 +115,13 @@ relay(struct session *ss)
 	size_t			 size = (size_t)ss->l->buffer;
 	int			 front = ss->front.fd, back = ss->back.fd;
 	struct pump		 p = {
-		.idle_ms = ms_to_int(c->timeouts.idle),
-		.half_closed_ms = ms_to_int(c->timeouts.half_closed),
+		.relay.idle_ms = ms_to_int(c->timeouts.idle),
+		.relay.half_closed_ms = ms_to_int(c->timeouts.half_closed),
 		.told = &ss->s->told,
 	};
 
-	flow_init(&p.up, front, back, ss->s->buf, size, &board->up);
-	flow_init(&p.down, back, front, ss->s->buf + size, size,
+	flow_init(&p.relay.up, front, back, ss->s->buf, size, &board->up);
+	flow_init(&p.relay.down, back, front, ss->s->buf + size, size,
 	    &board->down);
 	if (c->timeouts.session > 0)
 		set_alarm(c->timeouts.session);
@@ -129,11 +129,11 @@ relay(struct session *ss)
 	if (c->timeouts.session > 0)
 		set_alarm(0);
 	/* A stream that was cut off must not look like one that ended. */
-	if (p.down.done)
+	if (p.relay.down.done)
 		close(front);
 	else
 		net_abort(front);
-	if (p.up.done)
+	if (p.relay.up.done)
 		close(back);
 	else
 		net_abort(back);

@@ -5,83 +5,24 @@
 #include "base/sig.h"
 #include "session/pump.h"
 
-/* What a peer that has been told the end may take to answer with its own. */
-#define LINGER_MS	1000
+enum wait {
+	READY,
+	QUIET,			/* for so long that it may be handed over */
+	OVER,
+};
 
-/*
- * Watch a side for what its flows have room or data for.  With neither it is
- * watched for its death alone, until that has shown: it would show for ever.
- */
 static struct pollfd
-interest(int fd, const struct flow *in, const struct flow *out, bool gone)
+interest(int fd, short events, bool blind)
 {
-	struct pollfd	 p = { .fd = fd };
-
-	if (!in->done && flow_can_fill(in))
-		p.events |= POLLIN;
-	if (!out->done && flow_can_drain(out))
-		p.events |= POLLOUT;
-	if (p.events == 0 && gone)
-		p.fd = -1;
-	return p;
+	return (struct pollfd){ .fd = blind ? -1 : fd, .events = events };
 }
 
-static bool
-is_broken(const struct pump *p)
-{
-	return p->up.broken || p->down.broken;
-}
-
-static bool
-is_half_closed(const struct pump *p)
-{
-	return p->up.done || p->down.done;
-}
-
-static int
-patience(const struct pump *p)
-{
-	int	 ms = p->idle_ms;
-
-	if ((is_half_closed(p) || is_broken(p) || p->front_gone ||
-	    p->back_gone) && p->half_closed_ms < ms)
-		ms = p->half_closed_ms;
-	if (is_half_closed(p) && is_broken(p) && ms > LINGER_MS)
-		ms = LINGER_MS;
-	return ms;
-}
-
-/* The side that took no more had gone before its time. */
-static enum end
-outcome(const struct pump *p)
-{
-	if (p->up.broken)
-		return END_SERVER_RESET;
-	if (p->down.broken)
-		return END_CLIENT_RESET;
-	return END_DONE;
-}
-
-static enum end
-silence(const struct pump *p)
-{
-	if (is_broken(p))
-		return outcome(p);
-	if (is_half_closed(p))
-		return END_HALF_CLOSED;
-	if (p->front_gone)
-		return END_CLIENT_RESET;
-	if (p->back_gone)
-		return END_SERVER_RESET;
-	return END_IDLE;
-}
-
-/* Wait for either side; false when the session is over instead. */
-static bool
-wait_for_sides(const struct pump *p, struct pollfd pfd[2], enum end *end)
+/* Wait for either side, at most ms, which is told from the first signal. */
+static enum wait
+wait_for_sides(const struct pump *p, struct pollfd pfd[2], int ms,
+    enum end *end)
 {
 	int64_t	 since = 0;		/* the first signal */
-	int	 ms = patience(p);
 
 	for (;;) {
 		switch (sig_ppoll(pfd, 2, since == 0 ? ms :
@@ -89,7 +30,7 @@ wait_for_sides(const struct pump *p, struct pollfd pfd[2], enum end *end)
 		case -1:
 			*end = END_INTERNAL;
 			if (errno != EINTR || told_to_end(p->told, end))
-				return false;
+				return OVER;
 			/*
 			 * Signals must not stretch the wait for ever, and who
 			 * hears none need not ask for the time.
@@ -98,39 +39,65 @@ wait_for_sides(const struct pump *p, struct pollfd pfd[2], enum end *end)
 				since = io_now_ms();
 			break;
 		case 0:
-			*end = silence(p);
-			return false;
+			return QUIET;
 		default:
-			return true;
+			return READY;
 		}
 	}
+}
+
+/* Does it go on elsewhere from here? */
+static bool
+is_handed_over(struct pump *p)
+{
+	p->carried = p->hand_over != NULL && relay_is_empty(&p->relay) &&
+	    p->hand_over(p->ctx);
+	return p->carried;
+}
+
+/* Wait for either side; a silence of some length is a time to hand over. */
+static enum wait
+await(struct pump *p, struct pollfd pfd[2], enum end *end)
+{
+	int		 ms = relay_patience(&p->relay);
+	enum wait	 rc;
+
+	if (p->hand_over != NULL && p->quiet_ms < ms) {
+		rc = wait_for_sides(p, pfd, p->quiet_ms, end);
+		if (rc != QUIET)
+			return rc;
+		if (is_handed_over(p))
+			return OVER;
+		ms -= p->quiet_ms;
+	}
+	rc = wait_for_sides(p, pfd, ms, end);
+	if (rc == QUIET)
+		*end = relay_silence(&p->relay);
+	return rc;
 }
 
 enum end
 pump_run(struct pump *p)
 {
-	const short	 in = POLLIN | POLLHUP | POLLERR;
-	const short	 out = POLLOUT | POLLHUP | POLLERR;
-	struct flow	*up = &p->up, *down = &p->down;
+	struct relay	*r = &p->relay;
 	struct pollfd	 pfd[2];
-	enum end	 end;
+	unsigned int	 turns = 0;
+	enum end	 end = END_DONE;
+	bool		 blind;
+	short		 events;
 
-	while (!up->done || !down->done) {
-		pfd[0] = interest(up->from, up, down, p->front_gone);
-		pfd[1] = interest(down->from, down, up, p->back_gone);
-		if (!wait_for_sides(p, pfd, &end))
-			return end;
-		p->front_gone |= pfd[0].events == 0 && pfd[0].revents != 0;
-		p->back_gone |= pfd[1].events == 0 && pfd[1].revents != 0;
-		if (flow_step(up, (pfd[0].revents & in) != 0,
-		    (pfd[1].revents & out) != 0) == FLOW_FROM_RESET)
-			return up->broken ? outcome(p) : END_CLIENT_RESET;
-		/* A reset is told once: here, and not to the reader. */
-		down->cut |= up->reset;
-		if (flow_step(down, (pfd[1].revents & in) != 0,
-		    (pfd[0].revents & out) != 0) == FLOW_FROM_RESET)
-			return down->broken ? outcome(p) : END_SERVER_RESET;
-		up->cut |= down->reset;
-	}
-	return outcome(p);
+	do {
+		if (p->hand_over != NULL && ++turns > p->turns) {
+			turns = 0;
+			if (is_handed_over(p))
+				break;
+		}
+		events = relay_front_wants(r, &blind);
+		pfd[0] = interest(r->up.from, events, blind);
+		events = relay_back_wants(r, &blind);
+		pfd[1] = interest(r->down.from, events, blind);
+		if (await(p, pfd, &end) != READY)
+			break;
+	} while (relay_step(r, pfd[0].revents, pfd[1].revents, &end));
+	return end;
 }

@@ -122,7 +122,8 @@ relay(void)
 	static uint8_t		 buf[2 * BUFFER_MAX];
 	const struct told	 ears = { .heard = hear, .ctx = &told->heard };
 	struct pump		 p = {
-		.idle_ms = idle_ms, .half_closed_ms = half_closed_ms,
+		.relay.idle_ms = idle_ms,
+		.relay.half_closed_ms = half_closed_ms,
 		.told = deaf ? NULL : &ears,
 	};
 	struct rusage		 ru;
@@ -131,21 +132,21 @@ relay(void)
 	close(client);
 	close(server);
 	sig_init(signals);
-	flow_init(&p.up, front, back, buf, buffer, &told->up);
-	flow_init(&p.down, back, front, buf + BUFFER_MAX, buffer,
+	flow_init(&p.relay.up, front, back, buf, buffer, &told->up);
+	flow_init(&p.relay.down, back, front, buf + BUFFER_MAX, buffer,
 	    &told->down);
 	atomic_store(&told->running, true);
 	end = pump_run(&p);
-	told->up_done = p.up.done;
-	told->down_done = p.down.done;
+	told->up_done = p.relay.up.done;
+	told->down_done = p.relay.down.done;
 	getrusage(RUSAGE_SELF, &ru);
 	told->cpu_ms = (ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) * 1000 +
 	    (ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) / 1000;
-	if (p.down.done)
+	if (p.relay.down.done)
 		close(front);
 	else
 		net_abort(front);
-	if (p.up.done)
+	if (p.relay.up.done)
 		close(back);
 	else
 		net_abort(back);

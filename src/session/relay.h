@@ -1,0 +1,47 @@
+/*
+ * relay.h - two flows between two descriptors: what to wait for, what to do
+ * when it shows, and how it ended.
+ *
+ * It waits for nothing itself: a worker does that for one relay (pump.h), a
+ * carrier for thousands (carry.h).  Events are those of poll(2), which
+ * epoll(7) shares.
+ */
+#ifndef SESSION_RELAY_H
+#define SESSION_RELAY_H
+
+#include <stdbool.h>
+
+#include "session/end.h"
+#include "session/flow.h"
+
+struct relay {
+	struct flow	 up;		/* front to back */
+	struct flow	 down;		/* back to front */
+	bool		 front_gone;	/* seen while nothing was to do */
+	bool		 back_gone;
+	int		 idle_ms;	/* without a byte either way */
+	int		 half_closed_ms;	/* the same, one side gone */
+};
+
+/*
+ * What to watch a side for: POLLIN and POLLOUT, or 0 for its death alone,
+ * until that has shown; then *blind, as it would show for ever.
+ */
+short	 relay_front_wants(const struct relay *r, bool *blind);
+short	 relay_back_wants(const struct relay *r, bool *blind);
+
+/*
+ * Do what the events of both sides allow.  False when it is over, with *end;
+ * the descriptors stay open.  END_CLIENT_RESET and END_SERVER_RESET tell who
+ * broke off; what is to become of the other side is the caller's.
+ */
+bool	 relay_step(struct relay *r, short front, short back, enum end *end);
+
+/* How long, in ms, nothing may show, and what it means when nothing did. */
+int	 relay_patience(const struct relay *r);
+enum end relay_silence(const struct relay *r);
+
+/* Is every byte passed on that was read, and has no side ended? */
+bool	 relay_is_empty(const struct relay *r);
+
+#endif
