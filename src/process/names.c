@@ -452,7 +452,8 @@ names_want(struct names *ns, const char *text, const struct net_spec *spec,
 	}
 	nm->wanted = 1;
 	nm->n = n < NAMES_ADDRS_MAX ? n : NAMES_ADDRS_MAX;
-	memcpy(nm->addrs, known, nm->n * sizeof(*known));
+	if (nm->n > 0)
+		memcpy(nm->addrs, known, nm->n * sizeof(*known));
 	ns->count++;
 	ns->unanswered++;
 	make_due(ns, nm);
