@@ -46,6 +46,7 @@ struct peer {
 	unsigned int	 role;
 	uint32_t	 id;		/* of the message that is handled */
 	uint32_t	 asked;		/* of the question without answer */
+	LIST_ENTRY(peer) link;
 };
 
 /* Where they say hello. */
@@ -53,6 +54,7 @@ struct meet {
 	struct keeper		*keeper;
 	struct setup_meet	 from;
 	struct watch		 watch;
+	LIST_ENTRY(meet)	 link;
 };
 
 struct keeper {
@@ -63,6 +65,8 @@ struct keeper {
 	struct count	*count;
 	struct watch	 master;
 	size_t		 nmet;		/* of s->meets */
+	LIST_HEAD(, meet) meets;	/* these two for leak checkers */
+	LIST_HEAD(, peer) peers;
 	size_t		 npeers, peers_max;
 	struct timer	 lag;		/* on: not ready yet */
 };
@@ -75,6 +79,7 @@ drop_peer(struct peer *p)
 	count_release(k->count, &p->client);
 	loop_unwatch(k->loop, &p->watch);
 	close(p->watch.fd);
+	LIST_REMOVE(p, link);
 	free(p);
 	k->npeers--;
 }
@@ -389,6 +394,7 @@ on_hello(void *ctx, struct rd *r, int *fds)
 		return 0;
 	}
 	fds[0] = -1;
+	LIST_INSERT_HEAD(&k->peers, p, link);
 	k->npeers++;
 	return 0;
 }
@@ -413,6 +419,7 @@ part(struct meet *m)
 		}
 	loop_unwatch(k->loop, &m->watch);
 	close(m->watch.fd);
+	LIST_REMOVE(m, link);
 	free(m);
 }
 
@@ -446,6 +453,7 @@ meet_all(struct keeper *k)
 		m->watch = (struct watch){
 			.fd = m->from.fd, .run = on_meet_event, .ctx = m,
 		};
+		LIST_INSERT_HEAD(&k->meets, m, link);
 		if (loop_watch(k->loop, &m->watch, EPOLLIN) == -1)
 			log_fatal(1, "epoll_ctl: %s", strerror(errno));
 	}
