@@ -5,7 +5,6 @@
 
 #include "base/io.h"
 #include "base/mem.h"
-#include "policy/balance.h"
 #include "policy/penalty.h"
 #include "process/count.h"
 
@@ -22,6 +21,7 @@ struct count {
 	struct servers		*servers;
 	struct count_hooks	 hooks;
 	struct penalty		*sources;
+	struct places		*places;
 	struct door		**doors;
 	size_t			 ndoors;
 	uint32_t		 next_id;
@@ -105,21 +105,9 @@ server_of(const struct client *c, const struct generation *g, uint32_t server)
 static void
 stop_waiting(struct count *n, struct client *c)
 {
-	switch (c->waits) {
-	case CLIENT_NO:
-		return;
-	case CLIENT_ADMIT:
-	case CLIENT_PLACE:
+	if (c->early != CLIENT_NO)
 		TAILQ_REMOVE(&n->early, c, wait);
-		break;
-	case CLIENT_QUEUE:
-		TAILQ_REMOVE(&c->group->queue, c, wait);
-		loop_unset(n->loop, &c->timer);
-		group_queued(c->group, false);
-		c->group = NULL;
-		break;
-	}
-	c->waits = CLIENT_NO;
+	c->early = CLIENT_NO;
 }
 
 static void
@@ -130,16 +118,6 @@ end_handshake(struct client *c)
 	TAILQ_REMOVE(&c->door->handshakes, c, handshake);
 	c->door->nhandshakes--;
 	c->in_handshake = false;
-}
-
-static void
-leave_server(struct count *n, struct client *c)
-{
-	struct server	*s = c->server;
-
-	c->server = NULL;
-	if (s != NULL)
-		server_release(n->servers, s);
 }
 
 void
@@ -155,7 +133,7 @@ count_release(struct count *n, struct client *c)
 		c->counted = false;
 		c->door = NULL;
 	}
-	leave_server(n, c);
+	place_leave(n->places, &c->place);
 }
 
 static uint32_t
@@ -212,15 +190,13 @@ begin_handshake(struct count *n, struct client *c, struct door *d,
 }
 
 static enum ask_verdict
-admit(struct count *n, struct client *c, const struct conf_listener *l,
-    const struct access_source *source)
+admit(struct count *n, struct client *c, const struct conf_listener *l)
 {
 	struct door		*d = door_of(n, l->name);
 	enum ask_verdict	 verdict;
 
 	if (l->max_sessions > 0 && d->sessions >= l->max_sessions)
 		return ASK_SESSIONS;
-	c->source = *source;
 	verdict = enter_source(n, c, d, l);
 	if (verdict != ASK_OK)
 		return verdict;
@@ -231,9 +207,9 @@ admit(struct count *n, struct client *c, const struct conf_listener *l,
 }
 
 static void
-wait_early(struct count *n, struct client *c, enum client_wait what)
+wait_early(struct count *n, struct client *c, enum client_early what)
 {
-	c->waits = what;
+	c->early = what;
 	TAILQ_INSERT_TAIL(&n->early, c, wait);
 }
 
@@ -249,11 +225,11 @@ count_admit(struct count *n, struct client *c, uint32_t generation,
 	stop_waiting(n, c);	/* who asks anew waits no more */
 	c->generation = generation;
 	c->index = listener;
-	c->asked_for = *source;
+	c->source = *source;
 	if (n->settled.on)
 		wait_early(n, c, CLIENT_ADMIT);
 	else
-		n->hooks.admitted(n->hooks.ctx, c, admit(n, c, l, source));
+		n->hooks.admitted(n->hooks.ctx, c, admit(n, c, l));
 	return 0;
 }
 
@@ -265,135 +241,6 @@ count_established(struct count *n, struct client *c)
 	return 0;
 }
 
-/* How a server looks to the one who asks. */
-static struct balance_server
-view(const struct server *s, const struct conf_server *conf, bool tried)
-{
-	return (struct balance_server){
-		.weight = s->weight,
-		.backup = conf->backup,
-		.up = s->state == BOOK_UP,
-		.usable = !tried && s->mode == BOOK_READY &&
-		    s->state != BOOK_DOWN && s->n > 0,
-		.sessions = s->sessions,
-		.max_sessions = clamp(s->conf != NULL ?
-		    s->conf->max_sessions : conf->max_sessions),
-	};
-}
-
-static bool
-is_full(const struct balance_server *b)
-{
-	return b->usable && b->weight > 0 && b->max_sessions > 0 &&
-	    b->sessions >= b->max_sessions;
-}
-
-/*
- * Find a server: its place in the backend, or -1.  Of those that have no room
- * *full tells: then it is worth while to wait.
- */
-static int
-choose(const struct client *c, const struct generation *g,
-    const struct conf_backend *b, bool *full)
-{
-	struct balance_server	 bs[BALANCE_SERVERS_MAX];
-	uint64_t		 ids[BALANCE_SERVERS_MAX];
-	size_t			 order[BALANCE_SERVERS_MAX];
-	size_t			 n = b->servers.n;
-	uint64_t		 key = c->key;
-	bool			 up_full = false;
-
-	*full = false;
-	if (n > BALANCE_SERVERS_MAX)
-		n = BALANCE_SERVERS_MAX;
-	for (size_t i = 0; i < n; i++) {
-		const struct conf_server	*conf = &b->servers.v[i];
-
-		bs[i] = view(g->servers[conf->index], conf,
-		    (c->tried >> i & 1) != 0);
-		ids[i] = balance_hash(conf->text, strlen(conf->text));
-		*full |= is_full(&bs[i]);
-		up_full |= is_full(&bs[i]) && bs[i].up;
-	}
-	if (b->balance == BALANCE_LEASTCONN)
-		key = g->groups[b - g->conf->backends]->turn++;
-	if (balance_order((enum balance_method)b->balance, bs, n, key, ids,
-	    false, order) == 0)
-		return -1;
-	/* One that failed is for when there is no other, not no room. */
-	return up_full && !bs[order[0]].up ? -1 : (int)order[0];
-}
-
-static bool
-try_place(struct count *n, struct client *c, bool *full)
-{
-	const struct generation		*g =
-	    servers_generation(n->servers, c->generation);
-	const struct conf_backend	*b;
-	int				 place;
-	uint32_t			 index;
-
-	*full = true;
-	if (g == NULL)
-		return false;
-	b = &g->conf->backends[c->index];
-	place = choose(c, g, b, full);
-	if (place == -1)
-		return false;
-	index = (uint32_t)b->servers.v[place].index;
-	stop_waiting(n, c);
-	c->server = g->servers[index];
-	server_take(c->server);
-	n->hooks.placed(n->hooks.ctx, c, ASK_OK, (size_t)place, index);
-	return true;
-}
-
-static void
-refuse_place(struct count *n, struct client *c, enum ask_verdict verdict)
-{
-	n->hooks.placed(n->hooks.ctx, c, verdict, 0, 0);
-}
-
-static void
-on_queue_timeout(void *ctx)
-{
-	struct client	*c = ctx;
-	struct count	*n = c->count;
-
-	stop_waiting(n, c);
-	refuse_place(n, c, ASK_QUEUE_TIMEOUT);
-}
-
-static void
-place(struct count *n, struct client *c)
-{
-	const struct generation		*g;
-	const struct conf_backend	*b;
-	struct group			*group;
-	bool				 full;
-
-	if (try_place(n, c, &full))
-		return;
-	g = servers_generation(n->servers, c->generation);
-	if (!full || g == NULL) {
-		refuse_place(n, c, ASK_NO_SERVER);
-		return;
-	}
-	b = &g->conf->backends[c->index];
-	group = g->groups[c->index];
-	if ((int64_t)group->queued >= b->queue.size) {
-		refuse_place(n, c, ASK_QUEUE_FULL);
-		return;
-	}
-	c->waits = CLIENT_QUEUE;
-	c->group = group;
-	c->count = n;
-	c->timer = (struct timer){ .run = on_queue_timeout, .ctx = c };
-	loop_set(n->loop, &c->timer, io_now_ms() + b->queue.timeout);
-	TAILQ_INSERT_TAIL(&group->queue, c, wait);
-	group_queued(group, true);
-}
-
 int
 count_place(struct count *n, struct client *c, uint32_t generation,
     uint32_t backend, uint64_t key, uint64_t tried)
@@ -402,7 +249,7 @@ count_place(struct count *n, struct client *c, uint32_t generation,
 	    backend) == NULL)
 		return -1;
 	stop_waiting(n, c);
-	leave_server(n, c);
+	place_leave(n->places, &c->place);
 	c->generation = generation;
 	c->index = backend;
 	c->key = key;
@@ -410,7 +257,8 @@ count_place(struct count *n, struct client *c, uint32_t generation,
 	if (n->settled.on)
 		wait_early(n, c, CLIENT_PLACE);
 	else
-		place(n, c);
+		place_ask(n->places, &c->place, generation, backend, key,
+		    tried);
 	return 0;
 }
 
@@ -425,8 +273,8 @@ count_failed(struct count *n, struct client *c, uint32_t generation,
 		return -1;
 	/* First that it failed: its place is not for the next in the queue. */
 	n->hooks.failed(n->hooks.ctx, s);
-	if (c->server == s)
-		leave_server(n, c);
+	if (c->place.server == s)
+		place_leave(n->places, &c->place);
 	return 0;
 }
 
@@ -442,7 +290,8 @@ count_hold(struct count *n, struct client *c, uint32_t generation,
 
 	if ((listener != UINT32_MAX && l == NULL) ||
 	    (server != UINT32_MAX && s == NULL) ||
-	    c->door != NULL || c->server != NULL || c->waits != CLIENT_NO)
+	    c->door != NULL || c->place.server != NULL ||
+	    c->place.group != NULL || c->early != CLIENT_NO)
 		return -1;
 	if (l != NULL) {
 		c->door = door_of(n, l->name);
@@ -454,30 +303,15 @@ count_hold(struct count *n, struct client *c, uint32_t generation,
 		if (!established)
 			begin_handshake(n, c, c->door, l);
 	}
-	if (s != NULL) {
-		c->server = s;
-		server_take(s);
-	}
+	if (s != NULL)
+		place_hold(&c->place, s);
 	return 0;
 }
 
 void
 count_room(struct count *n, struct group *g)
 {
-	struct client	*c, *next;
-	uint32_t	 behind = 0;
-	bool		 blocked = false, full;
-
-	for (c = TAILQ_FIRST(&g->queue); c != NULL; c = next) {
-		next = TAILQ_NEXT(c, wait);
-		/* What the first one cannot have, those behind cannot. */
-		if (blocked && c->generation == behind)
-			continue;
-		if (try_place(n, c, &full) || c->tried != 0)
-			continue;
-		blocked = true;
-		behind = c->generation;
-	}
+	place_room(n->places, g);
 }
 
 static void
@@ -486,20 +320,32 @@ on_settled(void *ctx)
 	struct count			*n = ctx;
 	const struct conf_listener	*l;
 	struct client			*c;
-	enum client_wait		 what;
+	enum client_early		 what;
 
 	while ((c = TAILQ_FIRST(&n->early)) != NULL) {
-		what = c->waits;
+		what = c->early;
 		stop_waiting(n, c);
 		if (what == CLIENT_PLACE) {
-			place(n, c);
+			place_ask(n->places, &c->place, c->generation,
+			    c->index, c->key, c->tried);
 			continue;
 		}
 		l = listener_of(c, servers_generation(n->servers,
 		    c->generation), c->index);
 		n->hooks.admitted(n->hooks.ctx, c, l == NULL ? ASK_SESSIONS :
-		    admit(n, c, l, &c->asked_for));
+		    admit(n, c, l));
 	}
+}
+
+/* It is the first member of a client. */
+static void
+on_placed(void *ctx, struct place *p, enum ask_verdict verdict, size_t index,
+    uint32_t server)
+{
+	struct count	*n = ctx;
+	void		*first = p;
+
+	n->hooks.placed(n->hooks.ctx, first, verdict, index, server);
 }
 
 void
@@ -528,6 +374,7 @@ count_new(struct loop *loop, struct servers *servers,
 	n->loop = loop;
 	n->servers = servers;
 	n->hooks = *hooks;
+	n->places = places_new(loop, servers, on_placed, n);
 	n->sources = penalty_new(COUNT_SOURCES_MAX, seed);
 	TAILQ_INIT(&n->early);
 	n->settled = (struct timer){ .run = on_settled, .ctx = n };
@@ -546,6 +393,7 @@ count_free(struct count **count)
 		free_door(n, n->ndoors - 1);
 	free(n->doors);
 	penalty_free(&n->sources);
+	places_free(&n->places);
 	free(n);
 	*count = NULL;
 }

@@ -1,10 +1,10 @@
 /*
- * count.h - who is let in, and which server takes whom.
+ * count.h - who is let in, and what each client holds.
  *
- * Counts the sessions of listeners, of sources and of servers, for all
- * generations together, and keeps those in order who wait for a server with
- * room.  What a client says is judged here: it may name only what its
- * pool has in the generation that it names, and has one session at most.
+ * Counts the sessions of listeners and of sources, for all generations
+ * together; place.h has those of servers.  What a client says is judged
+ * here: it may name only what its pool has in the generation that it names,
+ * and has one session at most.
  */
 #ifndef PROCESS_COUNT_H
 #define PROCESS_COUNT_H
@@ -16,7 +16,7 @@
 
 #include "policy/access.h"
 #include "process/ask.h"
-#include "process/servers.h"
+#include "process/place.h"
 #include "process/setup.h"
 
 #define COUNT_SOURCES_MAX	16384	/* of all listeners */
@@ -24,32 +24,26 @@
 
 struct door;			/* a listener, by its name */
 
-enum client_wait {
+/* Who asks before all that was held is counted again. */
+enum client_early {
 	CLIENT_NO,
-	CLIENT_ADMIT,		/* asked before all was counted again */
-	CLIENT_PLACE,		/* the same */
-	CLIENT_QUEUE,		/* for a server with room */
+	CLIENT_ADMIT,
+	CLIENT_PLACE,
 };
 
 /* One worker's line; zeroed but for its pool.  It must not move. */
 struct client {
+	struct place		 place;		/* first: see on_placed() */
 	char			 pool[SETUP_NAME_MAX];
-	/* What it holds. */
-	struct door		*door;
+	struct door		*door;		/* it was let in, or NULL */
 	struct access_source	 source;
 	bool			 counted;	/* in the table of sources */
 	bool			 in_handshake;
 	TAILQ_ENTRY(client)	 handshake;	/* oldest first */
-	struct server		*server;
-	/* What it waits for. */
-	enum client_wait	 waits;
+	enum client_early	 early;
 	TAILQ_ENTRY(client)	 wait;
-	struct group		*group;		/* in whose queue */
-	struct timer		 timer;		/* of the queue */
-	struct count		*count;
-	uint32_t		 generation, index;
+	uint32_t		 generation, index;	/* what it asked for */
 	uint64_t		 key, tried;
-	struct access_source	 asked_for;
 };
 
 /* Answers, which may come at once or later; they must not end a client. */

@@ -23,14 +23,14 @@
 #include "process/book.h"
 #include "process/names.h"
 
-struct client;			/* see count.h */
+struct place;			/* see place.h */
 struct check;			/* see check.h */
 
 /* A backend. */
 struct group {
 	char			*name;
 	uint64_t		 turn;		/* of leastconn */
-	TAILQ_HEAD(, client)	 queue;		/* who wait for a place */
+	TAILQ_HEAD(, place)	 queue;		/* who wait for a place */
 	size_t			 queued;
 	struct server		**servers;	/* all that are its */
 	size_t			 nservers;

@@ -472,7 +472,7 @@ START_TEST(a_server_that_nobody_has_lives_until_its_last_session)
 	ck_assert_int_eq(place(0), 0);
 	add(2, LISTENER("") BACKEND("servers = (\"127.0.0.1:3\");"));
 	forget(1);
-	ck_assert_ptr_nonnull(clients[0].server);
+	ck_assert_ptr_nonnull(clients[0].place.server);
 	count_release(count, &clients[0]);
 	close_all();
 }
