@@ -147,6 +147,7 @@ begin(struct check *c)
 			.name = s->name != NULL ? s->conf->spec.name : NULL,
 		},
 		.source = b->source,
+		.send_proxy = (int)s->conf->send_proxy,
 		.timeout = has_check(s) ? b->check.timeout : TIMEOUT_MS,
 		.n = s->n,
 	};

@@ -9,6 +9,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "process/probe.h"
+#include "session/back.h"
 
 struct probe {
 	struct loop		*loop;
@@ -109,22 +110,36 @@ speak(struct probe *p)
 	judge(p);
 }
 
+/* The dial has an outcome.  -1 when it is a bad one. */
+static int
+on_connected(struct probe *p)
+{
+	int		 error = net_dial_result(p->watch.fd);
+	const char	*why;
+
+	if (error != 0) {
+		set_why(p, "connect: ", strerror(error));
+		return -1;
+	}
+	if (p->task.send_proxy != 0 && back_send_proxy(p->watch.fd,
+	    p->task.send_proxy, NULL, NULL, &why) == -1) {
+		set_why(p, "", why);
+		return -1;
+	}
+	p->talk = talk_new(&p->task.talk, p->watch.fd);
+	return 0;
+}
+
 static void
 on_event(void *ctx, uint32_t events)
 {
 	struct probe	*p = ctx;
-	int		 error;
 
 	(void)events;
-	if (p->talk == NULL) {
-		if ((error = net_dial_result(p->watch.fd)) != 0) {
-			set_why(p, "connect: ", strerror(error));
-			fail(p);
-			return;
-		}
-		p->talk = talk_new(&p->task.talk, p->watch.fd);
-	}
-	speak(p);
+	if (p->talk == NULL && on_connected(p) == -1)
+		fail(p);
+	else
+		speak(p);
 }
 
 static void

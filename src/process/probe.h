@@ -20,6 +20,8 @@
 struct probe_task {
 	struct talk_task	 talk;
 	struct net_addr		 source;	/* len 0: any */
+	int			 send_proxy;	/* version of a PROXY header
+						   that is said first, or 0 */
 	struct net_addr		 addrs[PROBE_ADDRS_MAX];
 	size_t			 n;		/* at least 1 */
 	int64_t			 timeout;	/* ms, for all of it */

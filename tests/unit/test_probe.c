@@ -198,6 +198,16 @@ START_TEST(what_is_expected_makes_it_good)
 }
 END_TEST
 
+START_TEST(a_server_that_wants_a_proxy_header_gets_one_from_us)
+{
+	struct probe_task	 t = task(CONF_CHECK_EXPECT);
+
+	t.send_proxy = 1;
+	serve("PROXY UNKNOWN\r\nPING\r\n", "+PONG\r\n", 7, NULL);
+	ck_assert_str_eq(run(&t), "");
+}
+END_TEST
+
 START_TEST(nothing_is_looked_for_beyond_four_kilobytes)
 {
 	struct probe_task	 t = task(CONF_CHECK_EXPECT);
@@ -338,6 +348,8 @@ main(void)
 	tcase_add_test(tc, a_source_of_another_family_is_no_way_there);
 	tcase_add_test(tc, a_full_backlog_is_bad_in_time);
 	tcase_add_test(tc, what_is_expected_makes_it_good);
+	tcase_add_test(tc,
+	    a_server_that_wants_a_proxy_header_gets_one_from_us);
 	tcase_add_test(tc, nothing_is_looked_for_beyond_four_kilobytes);
 	tcase_add_test(tc, a_mysql_server_that_greets_is_good);
 	tcase_add_test(tc,
