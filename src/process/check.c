@@ -211,9 +211,14 @@ check_update(struct checks *all, struct servers *servers, struct server *s)
 			server_set_state(servers, s, BOOK_UP, NULL);
 		return;
 	}
-	if (c->probe == NULL && !c->waiting && !c->timer.on)
+	if (c->probe != NULL || c->waiting)
+		return;
+	if (!c->timer.on)
 		loop_set(all->loop, &c->timer, io_now_ms() +
 		    arc4random_uniform(FIRST_MS));
+	else if (has_check(s) && c->timer.at > io_now_ms() +
+	    s->backend->check.interval)
+		schedule(c);	/* it was longer before */
 }
 
 void
