@@ -10,6 +10,7 @@
 
 #include "base/io.h"
 #include "base/mem.h"
+#include "ctl/answer.h"
 #include "ctl/command.h"
 #include "ctl/link.h"
 #include "ctl/show.h"
@@ -23,136 +24,16 @@
 #define LOOK_MS		200	/* between looks whether it is */
 #define PROGRESS_MS	1000
 
-/* Where an answer goes. */
-struct answer {
-	const struct command_options	*o;
-	json_t				*objects;	/* all of it */
-	bool				 live;		/* print as it comes */
-	bool				 quiet;		/* print nothing */
-};
-
-static void
-complain(const char *why)
-{
-	char	*safe = text_safe(why);
-
-	fprintf(stderr, "sallyportctl: %s\n", safe);
-	free(safe);
-}
-
-static void
-print_json(const json_t *o)
-{
-	char	*line = json_dumps(o, JSON_COMPACT | JSON_ENSURE_ASCII);
-
-	if (line != NULL)
-		puts(line);
-	free(line);
-}
-
-static void
-print_line(const char *line)
-{
-	char	*safe = text_safe(line);
-
-	puts(safe);
-	free(safe);
-}
-
-static void
-on_object(void *ctx, json_t *object)
-{
-	struct answer	*a = ctx;
-	const char	*line, *error;
-
-	json_array_append(a->objects, object);
-	line = json_string_value(json_object_get(object, "line"));
-	error = json_string_value(json_object_get(object, "error"));
-	if (a->quiet)
-		return;
-	if (a->live && a->o->json)
-		print_json(object);
-	else if (a->live && line != NULL)
-		print_line(line);
-	if (error != NULL)
-		complain(error);
-	/* Whoever waits wants to see how far it is. */
-	if (a->live)
-		(void)fflush(stdout);
-}
-
-/* Ask, and keep the answer; the request is taken over.  An exit code. */
-static int
-ask(struct answer *a, json_t *request, int ms)
-{
-	char	 why[512];
-	int	 status;
-
-	a->objects = json_array();
-	status = link_ask(a->o->path, request, ms, on_object, a, why,
-	    sizeof(why));
-	json_decref(request);
-	if (why[0] != '\0' && !a->quiet)
-		complain(why);
-	return status;
-}
-
-static void
-print_all(const json_t *objects)
-{
-	const json_t	*o;
-	size_t		 i;
-
-	json_array_foreach(objects, i, o)
-		print_json(o);
-}
-
-/* The last object of an answer, or NULL. */
-static const json_t *
-last_of(const struct answer *a)
-{
-	size_t	 n = json_array_size(a->objects);
-
-	return n > 0 ? json_array_get(a->objects, n - 1) : NULL;
-}
-
-/* What was typed need not be UTF-8, as JSON is. */
-static void
-set(json_t *request, const char *key, const char *value)
-{
-	char	*safe;
-
-	if (value == NULL)
-		return;
-	if (json_object_set_new(request, key, json_string(value)) == 0)
-		return;
-	safe = text_safe(value);
-	json_object_set_new(request, key, json_string(safe));
-	free(safe);
-}
-
-static json_t *
-request_for(const struct command_options *o, const char *command)
-{
-	json_t	*r = json_object();
-
-	set(r, "command", command);
-	set(r, "listener", o->listener);
-	set(r, "source", o->source);
-	set(r, "server", o->server);
-	return r;
-}
-
 /* Ask and show the answer as a table, or as it is. */
 static int
 ask_and_show(const struct command_options *o, json_t *request,
     void (*show)(const json_t *, FILE *))
 {
 	struct answer	 a = { .o = o };
-	int		 status = ask(&a, request, QUICK_MS);
+	int		 status = answer_get(&a, request, QUICK_MS);
 
 	if (o->json)
-		print_all(a.objects);
+		answer_print(a.objects);
 	else if (status == CTL_OK || json_array_size(a.objects) > 1)
 		show(a.objects, stdout);	/* what there is of it */
 	json_decref(a.objects);
@@ -168,8 +49,9 @@ ask_and_follow(const struct command_options *o, const char *command, int ms,
     const char *fine)
 {
 	struct answer	 a = { .o = o, .live = true };
-	int		 status = ask(&a, request_for(o, command), ms);
+	int		 status;
 
+	status = answer_get(&a, answer_request(o, command), ms);
 	if (status == CTL_OK && json_array_size(a.objects) == 1 && !o->json &&
 	    fine != NULL)
 		puts(fine);
@@ -180,7 +62,7 @@ ask_and_follow(const struct command_options *o, const char *command, int ms,
 int
 command_status(const struct command_options *o)
 {
-	return ask_and_show(o, request_for(o, "status"), show_status);
+	return ask_and_show(o, answer_request(o, "status"), show_status);
 }
 
 static void
@@ -190,7 +72,7 @@ print_sessions(const struct command_options *o, const json_t *objects)
 	json_t		*sorted = show_sort(objects, key, o->limit);
 
 	if (o->json)
-		print_all(sorted);
+		answer_print(sorted);
 	else
 		show_sessions(sorted, o->watch_ms > 0, stdout);
 	json_decref(sorted);
@@ -217,7 +99,8 @@ watch(const struct command_options *o)
 	for (;;) {
 		struct answer	 a = { .o = o };
 
-		status = ask(&a, request_for(o, "sessions"), QUICK_MS);
+		status = answer_get(&a, answer_request(o, "sessions"),
+		    QUICK_MS);
 		if (status != CTL_OK) {
 			json_decref(a.objects);
 			break;
@@ -247,7 +130,7 @@ command_sessions(const struct command_options *o)
 
 	if (o->watch_ms > 0)
 		return watch(o);
-	status = ask(&a, request_for(o, "sessions"), QUICK_MS);
+	status = answer_get(&a, answer_request(o, "sessions"), QUICK_MS);
 	if (status == CTL_OK || o->json)
 		print_sessions(o, a.objects);
 	json_decref(a.objects);
@@ -275,16 +158,16 @@ int
 command_kill(const struct command_options *o)
 {
 	struct answer	 a = { .o = o };
-	json_t		*r = request_for(o, "kill");
+	json_t		*r = answer_request(o, "kill");
 	int		 status;
 
 	if (o->nargs > 0)
-		set(r, "session", o->args[0]);
-	status = ask(&a, r, KILL_MS);
+		answer_set(r, "session", o->args[0]);
+	status = answer_get(&a, r, KILL_MS);
 	if (o->json)
-		print_all(a.objects);
-	else if (json_object_get(last_of(&a), "killed") != NULL)
-		tell_killed(last_of(&a));
+		answer_print(a.objects);
+	else if (json_object_get(answer_last(&a), "killed") != NULL)
+		tell_killed(answer_last(&a));
 	json_decref(a.objects);
 	return status;
 }
@@ -292,10 +175,10 @@ command_kill(const struct command_options *o)
 int
 command_servers(const struct command_options *o)
 {
-	json_t	*r = request_for(o, "servers");
+	json_t	*r = answer_request(o, "servers");
 
 	if (o->nargs > 0)
-		set(r, "backend", o->args[0]);
+		answer_set(r, "backend", o->args[0]);
 	return ask_and_show(o, r, show_servers);
 }
 
@@ -311,26 +194,26 @@ int
 command_server(const struct command_options *o)
 {
 	struct answer	 a = { .o = o };
-	json_t		*r = request_for(o, "server");
+	json_t		*r = answer_request(o, "server");
 	bool		 weight = strcmp(o->args[1], "weight") == 0;
 	int		 status;
 
 	if (weight != (o->nargs == 3) ||
 	    (weight && !is_weight(o->args[2]))) {
-		complain("server: want a name, then ready, drain, maint or "
-		    "weight and a number");
+		answer_complain("server: want a name, then ready, drain, "
+		    "maint or weight and a number");
 		json_decref(r);
 		return CTL_USAGE;
 	}
-	set(r, "server", o->args[0]);
+	answer_set(r, "server", o->args[0]);
 	if (weight)
 		json_object_set_new(r, "weight",
 		    json_integer(strtol(o->args[2], NULL, 10)));
 	else
-		set(r, "mode", o->args[1]);
-	status = ask(&a, r, QUICK_MS);
+		answer_set(r, "mode", o->args[1]);
+	status = answer_get(&a, r, QUICK_MS);
 	if (o->json)
-		print_all(a.objects);
+		answer_print(a.objects);
 	json_decref(a.objects);
 	return status;
 }
@@ -338,7 +221,7 @@ command_server(const struct command_options *o)
 int
 command_limits(const struct command_options *o)
 {
-	return ask_and_show(o, request_for(o, "limits"), show_limits);
+	return ask_and_show(o, answer_request(o, "limits"), show_limits);
 }
 
 int
@@ -373,7 +256,7 @@ tell_left(const struct command_options *o)
 	const json_t	*object;
 	size_t		 i;
 
-	(void)ask(&a, request_for(o, "status"), PROGRESS_MS);
+	(void)answer_get(&a, answer_request(o, "status"), PROGRESS_MS);
 	json_array_foreach(a.objects, i, object) {
 		const json_t	*d = json_object_get(object, "daemon");
 
@@ -396,7 +279,7 @@ is_gone(const struct command_options *o, int pidfd)
 	if (pidfd != -1)
 		return poll(&p, 1, LOOK_MS) == 1;
 	(void)poll(NULL, 0, LOOK_MS);
-	status = ask(&a, request_for(o, "status"), PROGRESS_MS);
+	status = answer_get(&a, answer_request(o, "status"), PROGRESS_MS);
 	json_decref(a.objects);
 	return status == CTL_NOT_RUNNING;
 }
@@ -414,7 +297,7 @@ wait_until_gone(const struct command_options *o, pid_t pid)
 	while (!is_gone(o, pidfd)) {
 		/* Sessions may take as long as timeouts.drain lets them. */
 		if (!o->when_idle && io_left_ms(deadline) == 0) {
-			complain("it is still there");
+			answer_complain("it is still there");
 			return CTL_FAILED;
 		}
 		if (!progress || io_now_ms() < told + PROGRESS_MS)
@@ -433,14 +316,15 @@ int
 command_stop(const struct command_options *o)
 {
 	struct answer	 a = { .o = o, .live = true };
-	json_t		*r = request_for(o, "stop");
+	json_t		*r = answer_request(o, "stop");
 	pid_t		 pid;
 	int		 status;
 
 	if (o->when_idle)
 		json_object_set_new(r, "when_idle", json_true());
-	status = ask(&a, r, QUICK_MS);
-	pid = (pid_t)json_integer_value(json_object_get(last_of(&a), "pid"));
+	status = answer_get(&a, r, QUICK_MS);
+	pid = (pid_t)json_integer_value(json_object_get(answer_last(&a),
+	    "pid"));
 	json_decref(a.objects);
 	return status == CTL_OK ? wait_until_gone(o, pid) : status;
 }

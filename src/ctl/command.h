@@ -4,21 +4,7 @@
 #ifndef CTL_COMMAND_H
 #define CTL_COMMAND_H
 
-#include <stdbool.h>
-#include <stddef.h>
-
-/* As they were typed; what was not is NULL or 0. */
-struct command_options {
-	const char	*path;		/* of the socket */
-	bool		 json;
-	const char	*listener, *source, *server;
-	const char	*sort;
-	size_t		 limit;
-	int		 watch_ms;
-	bool		 when_idle;
-	char		**args;		/* behind the command */
-	int		 nargs;
-};
+#include "ctl/options.h"
 
 /* Returns an exit code, having said what is wrong. */
 typedef int	 command_run(const struct command_options *o);

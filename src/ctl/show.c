@@ -68,7 +68,9 @@ cell_user(struct table *t, const json_t *role)
 static void
 cell_confined(struct table *t, const json_t *role)
 {
-	static const char *const	 modes[] = { "off", "strict", "filter" };
+	static const char *const	 modes[] = {
+		"off", "strict", "filter",
+	};
 	int64_t				 mode = number(role, "seccomp");
 	bool				 known;
 
