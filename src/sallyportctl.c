@@ -91,8 +91,9 @@ static const char	 help[] =
 "  status             its processes, how they are confined, its pools\n"
 "  sessions           who is connected to what, for how long; with\n"
 "                       --listener=NAME --source=NETWORK --server=ADDRESS\n"
-"                       --sort=age|up|down|bytes|rate|id|listener|client|server\n"
-"                       --limit=N --watch[=SECONDS]\n"
+"                       --sort=KEY --limit=N --watch[=SECONDS]\n"
+"                     by age, up, down, bytes, rate, id, listener, client\n"
+"                     or server\n"
 "  kill ID            end a session, or all with --listener=NAME and\n"
 "                     --source=NETWORK; both together: those that have both\n"
 "  servers [BACKEND]  servers, their state and their sessions\n"
@@ -276,6 +277,8 @@ main(int argc, char **argv)
 
 	if (optind == argc)
 		usage("want a command");
+	if (o.sort != NULL && strcmp(o.sort, "rate") == 0 && o.watch_ms == 0)
+		usage("--sort=rate needs --watch: it is told from two looks");
 	o.args = argv + optind + 1;
 	o.nargs = argc - optind - 1;
 	if (o.path == NULL)

@@ -81,7 +81,8 @@ log_change(const struct client *c, const char *command, const json_t *request)
 		"session", "source", "listener", "server", "mode",
 	};
 	struct logline			 l = { .level = LOGLINE_INFO };
-	char				 uid[16], pid[16], text[nitems(keys)][256];
+	char				 uid[16], pid[16];
+	char				 text[nitems(keys)][256];
 	const char			*value;
 
 	l.event = logline_string("control");

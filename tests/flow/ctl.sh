@@ -65,6 +65,7 @@ check 2 'want a number from 1 to' sessions --limit=ten
 check 2 'want a number from 1 to' sessions --watch=0
 check 2 'want a number from 1 to' sessions --watch=5s
 check 2 'want age, up' sessions --sort=idle
+check 2 'needs --watch' sessions --sort=rate
 
 sock=$dir/none
 check 3 "not running: there is no $sock" -s "$sock" status
@@ -75,13 +76,13 @@ check 3 'nobody listens' -s "$dir/file" status
 
 port=$((20000 + $$ % 10000))
 chmod 777 "$dir"
-# start NAME PORT: one daemon; sets sock, pid.
+# start NAME PORT GROUP: one daemon; sets sock, pid.
 start() {
 	sock=$dir/$1.sock
 	cat >"$dir/$1.conf" <<CONF
 user = "nobody";
 pid_file = "$dir/$1.pid";
-control = { path = "$sock"; };
+control = { path = "$sock"; group = "$3"; };
 log = { to = "$dir/$1.log"; };
 backends = ( { name = "back"; servers = ( "127.0.0.1:1", "127.0.0.1:2" ); } );
 listeners = (
@@ -93,8 +94,11 @@ CONF
 	pid=$(cat "$dir/$1.pid")
 	pids="$pids $pid"
 }
-start two $((port + 1))
-start one "$port"
+# Whose group another than root can be in, where we are root.
+group=
+[ "$(id -u)" -ne 0 ] || group=$(id -gn nobody)
+start two $((port + 1)) "$group"
+start one "$port" ''
 
 # In status, two daemons of one host are two.
 check 0 "process $pid, " -s "$sock" status
@@ -182,14 +186,25 @@ if command -v bash >/dev/null; then
 	complete_line "sallyportctl -s $sock server 127.0.0.1:" 1 2 3
 fi
 
-# Not root, and not in the group: none there is.
+# as_nobody SOCKET: ask for its status; sets status.
+as_nobody() {
+	tests=$((tests + 1))
+	timeout 20 setpriv --reuid=nobody --regid="$group" --clear-groups \
+	    "$dir/ctl" -s "$1" status >"$dir/out" 2>&1
+	status=$?
+}
+# Not root: only who is in the group, where there is one.
 if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
 	chmod 755 "$dir"
-	tests=$((tests + 1))
 	cp "$ctl" "$dir/ctl"
-	timeout 20 setpriv --reuid=65534 --regid=65534 --clear-groups \
-	    "$dir/ctl" -s "$sock" status >"$dir/out" 2>&1
-	if [ $? -ne 3 ] || ! grep -q 'permission denied' "$dir/out"; then
+	as_nobody "$dir/two.sock"
+	if [ $status -ne 0 ]; then
+		echo "FAIL: a member of the group may not open the socket:"
+		cat "$dir/out"
+		fail=$((fail + 1))
+	fi
+	as_nobody "$sock"
+	if [ $status -ne 3 ] || ! grep -q 'permission denied' "$dir/out"; then
 		echo "FAIL: somebody may open the socket:"
 		cat "$dir/out"
 		fail=$((fail + 1))

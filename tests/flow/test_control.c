@@ -287,10 +287,11 @@ START_TEST(a_reload_tells_what_changes_or_every_mistake)
 	expect(0, " 1 sessions\n", "status");
 	expect(0, "ending", "status");
 	expect(0, "web", "sessions");
-	append("workers = { max = \"many\"; };\nnonsense = 1;\n");
+	append("pid_file = 5;\nnonsense = 1;\n");
 	expect(1, "nonsense", "check");
-	expect(1, "workers.max", "check");
+	expect(1, "pid_file", "check");
 	expect(1, "nonsense", "reload");
+	expect(1, "pid_file", "reload");
 	expect(0, "generation 2", "status");
 	expect(0, "1 session killed", "kill --listener=web");
 	rig_hear_reset(front);
