@@ -33,6 +33,8 @@ const struct role	 roles[] = {
 	    .may_lag = true },
 	{ .name = "control", .id = ROLE_CONTROL, .main = control_main,
 	    .needed = control_needed },
+	{ .name = "carrier", .id = ROLE_CARRIER, .main = carrier_main,
+	    .own_root = true, .needed = carriers_needed },
 	{ .name = "spawner", .id = ROLE_SPAWNER, .main = spawner_main,
 	    .per_pool = true, .own_root = true },
 	{ .name = NULL },

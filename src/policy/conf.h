@@ -56,6 +56,12 @@ enum conf_protocol {
 	CONF_TCP,
 };
 
+enum conf_carry {
+	CONF_CARRY_AUTO,
+	CONF_CARRY_ALWAYS,
+	CONF_CARRY_NEVER,
+};
+
 enum conf_log_format {
 	CONF_LOG_TEXT,
 	CONF_LOG_JSON,
@@ -121,6 +127,7 @@ struct conf_listener {
 	char			*pool;		/* its default by
 						   conf_finish() */
 	int64_t			 buffer;	/* bytes, each direction */
+	int			 carry;		/* enum conf_carry */
 	struct conf_nets	 allow, deny;
 	int64_t			 max_sessions;	/* these: 0 for no limit */
 	int64_t			 max_sessions_per_source;
@@ -163,6 +170,10 @@ struct conf {
 		int64_t	 max;
 		int64_t	 reuse;			/* sessions a worker serves */
 	} workers;
+	struct {
+		int64_t	 count;			/* 0: one a CPU */
+		int64_t	 sessions;		/* of one carrier */
+	} carriers;
 	struct {				/* milliseconds */
 		int64_t	 connect;
 		int64_t	 handshake;

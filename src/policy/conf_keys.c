@@ -14,6 +14,7 @@
 
 static const char *const levels[] = { "error", "warn", "info", "debug", NULL };
 static const char *const formats[] = { "text", "json", NULL };
+static const char *const carries[] = { "auto", "always", "never", NULL };
 static const char *const protocols[] = { "tcp", NULL };
 
 static const char *const balances[] = {
@@ -44,6 +45,9 @@ const struct conf_key	 conf_keys[] = {
 	    .help = "where lines go, which, and how they look" },
 	{ CONF_TOP, "workers", CONF_GROUP, 0, .preset = "",
 	    .inner = CONF_WORKERS, .help = "how many processes serve" },
+	{ CONF_TOP, "carriers", CONF_GROUP, 0, .preset = "",
+	    .inner = CONF_CARRIERS,
+	    .help = "processes that have many sessions each" },
 	{ CONF_TOP, "timeouts", CONF_GROUP, 0, .preset = "",
 	    .inner = CONF_TIMEOUTS, .help = "how long each phase may last" },
 	{ CONF_TOP, "control", CONF_GROUP, 0, .preset = "",
@@ -66,6 +70,12 @@ const struct conf_key	 conf_keys[] = {
 	    .help = "workers, and so sessions, at the most" },
 	{ CONF_WORKERS, "reuse", CONF_INT, TOP(workers.reuse), 1, 1000000000,
 	    "10000", .help = "sessions after which a worker is replaced" },
+
+	{ CONF_CARRIERS, "count", CONF_INT, TOP(carriers.count), 0, 64, "0",
+	    .restart = true, .help = "how many; 0 for one a CPU" },
+	{ CONF_CARRIERS, "sessions", CONF_INT, TOP(carriers.sessions), 1,
+	    65536, "32768", .restart = true,
+	    .help = "sessions that one carries at the most" },
 
 	{ CONF_TIMEOUTS, "connect", CONF_TIME, TOP(timeouts.connect), 1,
 	    10 * MINUTE, "5s", .help = "to find a server that answers" },
@@ -147,6 +157,9 @@ const struct conf_key	 conf_keys[] = {
 	    .help = "\"host:port\", \"unix:/path\" or \"backend:NAME\"" },
 	{ CONF_LISTENER, "pool", CONF_NAME, LISTENER(pool), .preset = "",
 	    .help = "the processes that serve it" },
+	{ CONF_LISTENER, "carry", CONF_ENUM, LISTENER(carry),
+	    .preset = "auto", .choices = carries,
+	    .help = "when a session leaves its process for a carrier" },
 	{ CONF_LISTENER, "buffer", CONF_SIZE, LISTENER(buffer), 512, 16 * MIB,
 	    "64k", .help = "bytes held for each direction of a session" },
 	{ CONF_LISTENER, "allow", CONF_NETS, LISTENER(allow), .preset = "",

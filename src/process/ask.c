@@ -433,3 +433,36 @@ ask_hear(struct ask *a)
 	a->yield = false;
 	return yield;
 }
+
+bool
+ask_holds(const struct ask *a, struct ask_held *held, int *line)
+{
+	*held = (struct ask_held){
+		a->generation, a->listener, a->server, a->source,
+	};
+	*line = a->fd;
+	return holds_anything(a);
+}
+
+void
+ask_let_go(struct ask *a)
+{
+	hang_up(a);
+	a->asked = a->established = a->yield = false;
+	a->listener = a->server = NOTHING;
+}
+
+struct ask *
+ask_adopt(int rendezvous, const struct ask_held *held, int line)
+{
+	struct ask	*a = ask_new(rendezvous, held->generation);
+
+	a->listener = held->listener;
+	a->server = held->server;
+	a->source = held->source;
+	a->asked = a->established = true;
+	a->fd = line;
+	if (make_audible(line) == -1)
+		hang_up(a);
+	return a;
+}

@@ -82,6 +82,24 @@ void	 ask_failed(struct ask *a, uint32_t server_index);
 void	 ask_release(struct ask *a);
 
 /*
+ * Let go of what is held, for another process to hold on: its line, which
+ * is not released by us any more.  False when nothing is held.  What goes
+ * with it is to be sent there; ask_adopt() takes the line over.  The new
+ * holder is silent until the line ends, then it tells the next keeper.
+ */
+struct ask_held {
+	uint32_t		 generation;
+	uint32_t		 listener;	/* or ~0 */
+	uint32_t		 server;	/* or ~0 */
+	struct access_source	 source;
+};
+bool		 ask_holds(const struct ask *a, struct ask_held *held,
+		    int *line);
+void		 ask_let_go(struct ask *a);
+struct ask	*ask_adopt(int rendezvous, const struct ask_held *held,
+		    int line);
+
+/*
  * SIGIO has come: something is on the line while nothing was asked.
  * Returns true when the session is to give way (MSG_YIELD).
  */

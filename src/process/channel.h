@@ -64,12 +64,15 @@ enum {
 	MSG_HOLD = 72,
 	MSG_YIELD = 74,		/* the keeper, unasked: give way */
 
+	/* By a rendezvous, a worker to any carrier; see handover.h. */
+	MSG_CARRY = 76,
+
 	/* control to the keeper. */
 	MSG_SERVER_SET = 80,	/* generation, server, mode, weight, all u32,
 				   ~0 for as it is; answer: 0 or 1, u32 */
 	MSG_SOURCES = 82,	/* first u32; answer: see ask.h */
 
-	/* control to a spawner. */
+	/* control to a spawner or a carrier. */
 	MSG_KILL = 90,		/* slot u32, session u64 */
 };
 
@@ -80,7 +83,8 @@ enum {
 	ROLE_SPAWNER = 8,
 	ROLE_WORKER = 16,
 	ROLE_CONTROL = 32,
-	ROLE_ANY = 63,
+	ROLE_CARRIER = 64,
+	ROLE_ANY = 127,
 };
 
 /* What control may ask of the master for its users. */

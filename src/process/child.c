@@ -50,7 +50,7 @@ give_u32(const struct giving *g, uint16_t type, uint32_t number, int fd)
 
 static int
 give_meet(const struct giving *g, unsigned int role, const char *pool,
-    const struct rendezvous *r)
+    int in, int keeper)
 {
 	uint8_t		 buf[4 + SETUP_NAME_MAX];
 	char		 name[SETUP_NAME_MAX] = "";
@@ -60,7 +60,7 @@ give_meet(const struct giving *g, unsigned int role, const char *pool,
 	wr_init(&w, buf, sizeof(buf));
 	wr_u32(&w, role);
 	wr_bytes(&w, name, sizeof(name));
-	return give(g, MSG_MEET, buf, sizeof(buf), r->in, -1);
+	return give(g, MSG_MEET, buf, sizeof(buf), in, keeper);
 }
 
 static int
@@ -85,17 +85,21 @@ give_generation(const struct giving *g, unsigned int role,
 }
 
 static int
-give_board(const struct giving *g, const struct child *spawner, int page,
+give_board(const struct giving *g, const struct child *c, int page,
     int channel)
 {
 	struct setup_board	 board;
 
 	memset(&board, 0, sizeof(board));
-	board.generation = spawner->post->gen->number;
-	board.workers = (uint32_t)spawner->post->gen->conf->workers.max;
-	board.spawner = spawner->pid;
-	snprintf(board.pool, sizeof(board.pool), "%s",
-	    spawner->post->pool->name);
+	board.workers = c->records;
+	board.stride = SB_STRIDE_DENSE;
+	board.spawner = c->pid;
+	if (c->post->pool != NULL) {
+		board.generation = c->post->gen->number;
+		board.stride = SB_STRIDE_PAGE;
+		snprintf(board.pool, sizeof(board.pool), "%s",
+		    c->post->pool->name);
+	}
 	return give(g, MSG_BOARD, &board, sizeof(board), page, channel);
 }
 
@@ -121,6 +125,8 @@ give_spawner(const struct giving *g, const struct child *c, int orders)
 	    pool->lane.page_fd) == -1 ||
 	    give(g, MSG_LIVE, NULL, 0, pool->live_fd, -1) == -1 ||
 	    give_u32(g, MSG_SERVICE, ROLE_KEEPER, pool->keeper.out) == -1 ||
+	    give_u32(g, MSG_SERVICE, ROLE_CARRIER,
+	    pool->carriers.out) == -1 ||
 	    give_board(g, c, c->board_fd, orders) == -1)
 		return -1;
 	for (size_t i = 0; i < gen->nbindings; i++) {
@@ -134,13 +140,29 @@ give_spawner(const struct giving *g, const struct child *c, int orders)
 	return 0;
 }
 
+/* What a role that outlives generations must know of a pool. */
+static int
+give_pool(const struct giving *g, unsigned int role, const struct pool *p)
+{
+	switch (role) {
+	case ROLE_LOGGER:
+		return give_lane_in(g, &p->lane);
+	case ROLE_KEEPER:
+		return give_meet(g, ROLE_WORKER, p->name, p->keeper.in, -1);
+	case ROLE_CARRIER:
+		return give_meet(g, ROLE_WORKER, p->name, p->carriers.in,
+		    p->keeper.out);
+	}
+	return 0;
+}
+
 static int
 give_logger(const struct giving *g, const struct master *m)
 {
 	if (give_lane_in(g, &m->lane) == -1)
 		return -1;
 	for (size_t i = 0; i < m->npools; i++)
-		if (give_lane_in(g, &m->pools[i]->lane) == -1)
+		if (give_pool(g, ROLE_LOGGER, m->pools[i]) == -1)
 			return -1;
 	return 0;
 }
@@ -148,13 +170,22 @@ give_logger(const struct giving *g, const struct master *m)
 static int
 give_keeper(const struct giving *g, const struct master *m)
 {
-	if (give_meet(g, ROLE_CONTROL, "", &m->keeper) == -1)
+	if (give_meet(g, ROLE_CONTROL, "", m->keeper.in, -1) == -1)
 		return -1;
 	for (size_t i = 0; i < m->npools; i++)
-		if (give_meet(g, ROLE_WORKER, m->pools[i]->name,
-		    &m->pools[i]->keeper) == -1)
+		if (give_pool(g, ROLE_KEEPER, m->pools[i]) == -1)
 			return -1;
 	return 0;
+}
+
+static int
+give_carrier(const struct giving *g, const struct master *m,
+    const struct child *c, int orders)
+{
+	for (size_t i = 0; i < m->npools; i++)
+		if (give_pool(g, ROLE_CARRIER, m->pools[i]) == -1)
+			return -1;
+	return give_board(g, c, c->board_fd, orders);
 }
 
 static int
@@ -221,6 +252,8 @@ give_all(const struct master *m, const struct child *c, int orders)
 		rc = give_keeper(&g, m);
 	if (rc == 0 && id == ROLE_CONTROL)
 		rc = give_control(&g, m);
+	if (rc == 0 && id == ROLE_CARRIER)
+		rc = give_carrier(&g, m, c, orders);
 	if (rc == 0 && id == ROLE_SPAWNER)
 		rc = give_spawner(&g, c, orders);
 	return rc == 0 ? give_start(&g, m, c) : -1;
@@ -244,17 +277,34 @@ execute(const struct master *m, const struct role *role, int channel)
 	_exit(1);
 }
 
-/* The memory and channel that only a spawner has; *orders is its end. */
+/* Room for so many sessions; a carrier finds that of the one before it. */
 static int
-make_board(struct child *c, int *orders)
+board_for(const struct master *m, struct child *c)
+{
+	struct post	*p = c->post;
+
+	if (p->gen != NULL) {
+		c->records = (uint32_t)p->gen->conf->workers.max;
+		return scoreboard_create(c->records, SB_STRIDE_PAGE);
+	}
+	/* That takes a restart, so all generations have the same. */
+	c->records = (uint32_t)m->gens[0]->conf->carriers.sessions;
+	if (p->board_fd == -1)
+		p->board_fd = scoreboard_create(c->records, SB_STRIDE_DENSE);
+	return p->board_fd == -1 ? -1 :
+	    fcntl(p->board_fd, F_DUPFD_CLOEXEC, 10);
+}
+
+/* The memory and channel of those who have sessions; *orders is its end. */
+static int
+make_board(const struct master *m, struct child *c, int *orders)
 {
 	int	 ends[2];
 
 	*orders = c->board_fd = c->orders_fd = -1;
-	if (c->post->role->id != ROLE_SPAWNER)
+	if ((c->post->role->id & (ROLE_SPAWNER | ROLE_CARRIER)) == 0)
 		return 0;
-	c->board_fd = scoreboard_create(
-	    (size_t)c->post->gen->conf->workers.max);
+	c->board_fd = board_for(m, c);
 	if (c->board_fd == -1 || channel_pair(ends) == -1)
 		return -1;
 	c->orders_fd = ends[0];
@@ -281,7 +331,7 @@ launch(const struct master *m, struct child *c)
 	int	 ends[2] = { -1, -1 }, orders, saved, rc = -1;
 
 	c->channel = -1;
-	if (make_board(c, &orders) == 0 && channel_pair(ends) == 0) {
+	if (make_board(m, c, &orders) == 0 && channel_pair(ends) == 0) {
 		c->channel = ends[0];
 		c->pid = fork();
 		if (c->pid == 0)
@@ -429,12 +479,8 @@ child_give(const struct master *m, struct child *c,
 	for (size_t i = 0; i < m->npools && rc == 0; i++) {
 		const struct pool	*p = m->pools[i];
 
-		if (p->since != gen->number)
-			continue;
-		if (id == ROLE_LOGGER)
-			rc = give_lane_in(&g, &p->lane);
-		else if (id == ROLE_KEEPER)
-			rc = give_meet(&g, ROLE_WORKER, p->name, &p->keeper);
+		if (p->since == gen->number)
+			rc = give_pool(&g, id, p);
 	}
 	return rc;
 }

@@ -46,7 +46,7 @@ static const struct {
 	{ "stop",	true,	control_stop },
 };
 
-bool
+size_t
 control_needed(const struct conf *conf)
 {
 	return conf->control.path[0] != '\0';

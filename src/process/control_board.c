@@ -14,8 +14,11 @@ boards_add(struct boards *bs, const struct setup_board *info, int page_fd,
 
 	b.info.pool[sizeof(b.info.pool) - 1] = '\0';
 	errno = EINVAL;
-	if (bs->n < BOARDS_MAX && info->workers <= BOARDS_PAGES_MAX)
-		rc = scoreboard_map(&b.sb, page_fd, info->workers);
+	if (bs->n < BOARDS_MAX && info->workers <= BOARDS_PAGES_MAX &&
+	    info->stride >= sizeof(struct sb_worker) &&
+	    info->stride <= SB_STRIDE_PAGE)
+		rc = scoreboard_map(&b.sb, page_fd, info->workers,
+		    info->stride);
 	saved = errno;
 	close(page_fd);
 	if (rc == -1) {

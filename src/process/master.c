@@ -217,7 +217,8 @@ on_ask(void *ctx, struct rd *r, int *fds)
 	return -1;
 }
 
-#define ROLE_LASTING	(ROLE_LOGGER | ROLE_KEEPER | ROLE_CONTROL)
+#define ROLE_LASTING	(ROLE_LOGGER | ROLE_KEEPER | ROLE_CONTROL | \
+			 ROLE_CARRIER)
 
 static const struct channel_rule requests[] = {
 	{ MSG_READY,	ROLE_ANY,	0,	on_ready },
@@ -400,6 +401,12 @@ start_all(struct master *m, const struct conf_report *report)
 	m->phase = RUNNING;
 }
 
+static bool
+has_sessions(const struct child *c)
+{
+	return (c->post->role->id & (ROLE_SPAWNER | ROLE_CARRIER)) != 0;
+}
+
 /* Pools take nothing new; the master ends when their sessions have. */
 static void
 drain_pools(struct master *m, int64_t deadline)
@@ -409,7 +416,7 @@ drain_pools(struct master *m, int64_t deadline)
 	for (size_t i = 0; i < m->nposts; i++)
 		m->posts[i]->start_at = 0;
 	for (size_t i = 0; i < m->nchildren; i++)
-		if (m->children[i].post->role->per_pool)
+		if (has_sessions(&m->children[i]))
 			child_drain(&m->children[i]);
 }
 
@@ -448,7 +455,7 @@ is_drained(const struct master *m)
 	if (m->phase != DRAINING)
 		return false;
 	for (size_t i = 0; i < m->nchildren; i++)
-		if (m->children[i].post->role->per_pool)
+		if (has_sessions(&m->children[i]))
 			return io_left_ms(m->deadline) == 0;
 	return true;
 }

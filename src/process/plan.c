@@ -99,6 +99,7 @@ add_post(struct master *m, const struct role *role)
 
 	p->role = role;
 	p->own_root = role->own_root;
+	p->board_fd = -1;
 	m->posts = mem_resize(m->posts, m->nposts + 1, sizeof(*m->posts));
 	m->posts[m->nposts++] = p;
 	return p;
@@ -122,6 +123,7 @@ add_pool(struct master *m, const char *name, uint32_t since)
 	p->since = since;
 	p->live_fd = proc_memfd("live", sizeof(*p->live));
 	if (lane_new(&p->lane) == -1 || rendezvous_new(&p->keeper) == -1 ||
+	    rendezvous_new(&p->carriers) == -1 ||
 	    p->live_fd == -1 ||
 	    (p->live = scoreboard_map_live(p->live_fd)) == NULL)
 		log_fatal(EXIT_RUNTIME, "pool %s: %s", name, strerror(errno));
@@ -137,6 +139,7 @@ free_pool(struct master *m, size_t i)
 
 	lane_free(&p->lane);
 	rendezvous_free(&p->keeper);
+	rendezvous_free(&p->carriers);
 	close(p->live_fd);
 	munmap(p->live, sizeof(*p->live));
 	free(p);
@@ -429,8 +432,8 @@ plan_make(struct master *m, struct conf *conf)
 	}
 	bind_inherit(&m->ports);
 	for (const struct role *r = roles; r->name != NULL; r++)
-		if (!r->per_pool &&
-		    (r->needed == NULL || r->needed(conf)))
+		for (size_t n = r->per_pool ? 0 : r->needed == NULL ? 1 :
+		    r->needed(conf); n > 0; n--)
 			(void)add_post(m, r);
 	return make_sockets(m, conf);
 }

@@ -46,6 +46,7 @@ struct pool {
 	int			 live_fd;
 	struct sb_live		*live;
 	struct rendezvous	 keeper;	/* workers say hello to it */
+	struct rendezvous	 carriers;	/* and offer sessions to them */
 };
 
 struct generation {
@@ -63,6 +64,7 @@ struct post {
 	struct pool		*pool;		/* or NULL */
 	struct generation	*gen;		/* with a pool; else NULL */
 	bool			 own_root;
+	int			 board_fd;	/* a carrier's, or -1 */
 	int64_t			 start_at;	/* 0: nothing to start */
 	int			 backoff_ms;
 };
@@ -73,6 +75,7 @@ struct child {
 	int		 channel;
 	int		 board_fd;	/* spawner's: its scoreboard, and */
 	int		 orders_fd;	/* control's end of their channel */
+	uint32_t	 records;	/* of its scoreboard */
 	uint32_t	 slot;		/* spawner's, in pool->live */
 	uint32_t	 given;		/* newest generation it was told of */
 	uint32_t	 prepared;	/* and can serve */

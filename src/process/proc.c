@@ -135,6 +135,16 @@ raise_limit(__rlimit_resource_t what)
 	(void)setrlimit(what, &rl);
 }
 
+int
+proc_descriptors(void)
+{
+	struct rlimit	 rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) == -1 || rl.rlim_cur > INT32_MAX)
+		return INT32_MAX;
+	return (int)rl.rlim_cur;
+}
+
 void
 proc_raise_limits(void)
 {

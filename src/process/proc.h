@@ -60,6 +60,9 @@ void	 proc_drop(const struct proc_user *user, int dir);
  */
 void	 proc_die_with(pid_t parent, int signo);
 
+/* Descriptors that this process may have. */
+int	 proc_descriptors(void);
+
 /* Raise the soft limits of descriptors and processes to the hard ones. */
 void	 proc_raise_limits(void);
 

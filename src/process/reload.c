@@ -126,6 +126,7 @@ keep_fixed(struct conf *now, const struct conf *old)
 	keep(&now->pid_file, old->pid_file);
 	keep(&now->control.path, old->control.path);
 	keep(&now->control.group, old->control.group);
+	now->carriers = old->carriers;
 }
 
 static int

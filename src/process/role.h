@@ -20,7 +20,8 @@ struct role {
 	bool		 per_pool;	/* one for each, else one */
 	bool		 own_root;	/* lives in an empty one if it can */
 	bool		 may_lag;	/* the next need not wait for it */
-	bool		(*needed)(const struct conf *);	/* NULL: always */
+	/* How many are needed; NULL: one, or one for each pool. */
+	size_t		(*needed)(const struct conf *);
 };
 
 extern const struct role	 roles[];	/* ends with a NULL name */
@@ -28,9 +29,11 @@ extern const struct role	 roles[];	/* ends with a NULL name */
 /* Not _Noreturn, which for clang is no part of the type. */
 void	 logger_main(struct setup *s) __attribute__((noreturn));
 void	 keeper_main(struct setup *s) __attribute__((noreturn));
+void	 carrier_main(struct setup *s) __attribute__((noreturn));
 void	 spawner_main(struct setup *s) __attribute__((noreturn));
 void	 control_main(struct setup *s) __attribute__((noreturn));
 
-bool	 control_needed(const struct conf *conf);
+size_t	 control_needed(const struct conf *conf);
+size_t	 carriers_needed(const struct conf *conf);
 
 #endif

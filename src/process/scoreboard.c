@@ -13,19 +13,26 @@
 _Static_assert(sizeof(struct sb_worker) <= 4096, "one page a worker");
 _Static_assert(sizeof(struct sb_pool) <= 4096, "one page a pool");
 
-int
-scoreboard_create(size_t workers)
+static size_t
+size_of(size_t workers, size_t stride)
 {
-	return proc_memfd("scoreboard", (workers + 1) * PAGE);
+	return PAGE + workers * stride;
 }
 
 int
-scoreboard_open(struct scoreboard *sb, int fd, size_t workers)
+scoreboard_create(size_t workers, size_t stride)
 {
-	size_t	 size = (workers + 1) * PAGE;
+	return proc_memfd("scoreboard", size_of(workers, stride));
+}
+
+int
+scoreboard_open(struct scoreboard *sb, int fd, size_t workers, size_t stride)
+{
+	size_t	 size = size_of(workers, stride);
 	void	*p;
 
 	sb->workers = workers;
+	sb->stride = stride;
 	sb->fd = fd;
 	p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (p == MAP_FAILED)
@@ -37,7 +44,8 @@ scoreboard_open(struct scoreboard *sb, int fd, size_t workers)
 struct sb_worker *
 scoreboard_worker(const struct scoreboard *sb, size_t i)
 {
-	return (struct sb_worker *)(void *)((char *)sb->pool + (i + 1) * PAGE);
+	return (struct sb_worker *)(void *)((char *)sb->pool + PAGE +
+	    i * sb->stride);
 }
 
 void
@@ -65,9 +73,9 @@ scoreboard_enter(struct scoreboard *sb, size_t i, struct sb_pool **pool,
 }
 
 int
-scoreboard_map(struct scoreboard *sb, int fd, size_t workers)
+scoreboard_map(struct scoreboard *sb, int fd, size_t workers, size_t stride)
 {
-	size_t		 size = (workers + 1) * PAGE;
+	size_t		 size = size_of(workers, stride);
 	struct stat	 st;
 	void		*p;
 
@@ -80,7 +88,9 @@ scoreboard_map(struct scoreboard *sb, int fd, size_t workers)
 	p = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
 	if (p == MAP_FAILED)
 		return -1;
-	*sb = (struct scoreboard){ .fd = -1, .workers = workers, .pool = p };
+	*sb = (struct scoreboard){
+		.fd = -1, .workers = workers, .stride = stride, .pool = p,
+	};
 	return 0;
 }
 
@@ -88,7 +98,8 @@ void
 scoreboard_unmap(struct scoreboard *sb)
 {
 	if (sb->pool != NULL)
-		(void)munmap(sb->pool, (sb->workers + 1) * PAGE);
+		(void)munmap(sb->pool, size_of(sb->workers,
+		    sb->stride));
 	sb->pool = NULL;
 }
 

@@ -23,6 +23,9 @@
 #define SB_LISTENER_MAX	40	/* bytes with the NUL, of each text */
 #define SB_ADDR_MAX	128
 #define SB_TROUBLE	128	/* servers that just failed */
+/* What lies between records: a page where each has its own owner. */
+#define SB_STRIDE_PAGE	4096
+#define SB_STRIDE_DENSE	((sizeof(struct sb_worker) + 63) / 64 * 64)
 #define SB_NO_SERVER	UINT32_MAX
 #define SB_SPAWNERS_MAX	256	/* of one pool at once, old ones draining */
 
@@ -32,6 +35,7 @@ struct sb_pool {
 	_Atomic uint32_t	 arrived;	/* that ever began to */
 	_Atomic uint32_t	 kicked;	/* the spawner was woken */
 	_Atomic uint32_t	 full;		/* it can fork no more */
+	_Atomic int32_t		 workers;	/* there are, by the spawner */
 	_Atomic uint32_t	 lacking;	/* accept fails; it was said */
 	_Atomic uint32_t	 turns[CONF_BACKENDS_MAX];	/* sessions */
 	_Atomic uint64_t	 trouble[SB_TROUBLE];	/* see route.c */
@@ -70,18 +74,23 @@ struct sb_worker {
 	struct sb_session	 session;
 };
 
-/* The spawner's view.  Children do not inherit the mapping, only the fd. */
+/*
+ * The spawner's view.  Children do not inherit the mapping, only the fd.  A
+ * carrier, which has nobody to hide records from, packs them densely.
+ */
 struct scoreboard {
 	int		 fd;
-	size_t		 workers;	/* pages for so many */
+	size_t		 workers;	/* records of so many */
+	size_t		 stride;	/* bytes from one to the next */
 	struct sb_pool	*pool;
 };
 
 /* The memory of one, which the master makes and never maps; -1, errno. */
-int	 scoreboard_create(size_t workers);
+int	 scoreboard_create(size_t workers, size_t stride);
 
 /* Map it all, in the spawner; takes over fd.  0, or -1 with errno. */
-int	 scoreboard_open(struct scoreboard *sb, int fd, size_t workers);
+int	 scoreboard_open(struct scoreboard *sb, int fd, size_t workers,
+	    size_t stride);
 struct sb_worker *scoreboard_worker(const struct scoreboard *sb, size_t i);
 /* Make a page as new, for the next worker. */
 void	 scoreboard_clear(const struct scoreboard *sb, size_t i);
@@ -98,7 +107,8 @@ int	 scoreboard_enter(struct scoreboard *sb, size_t i,
  * EINVAL when the memory is smaller than so many pages.  fd stays the
  * caller's.  0, or -1 with errno.
  */
-int	 scoreboard_map(struct scoreboard *sb, int fd, size_t workers);
+int	 scoreboard_map(struct scoreboard *sb, int fd, size_t workers,
+	    size_t stride);
 void	 scoreboard_unmap(struct scoreboard *sb);
 
 /* Map a pool's counts, hidden from children; NULL with errno. */

@@ -16,6 +16,9 @@
 #include "session/pump.h"
 
 #define ANSWER_MS	2000	/* for the keeper to answer */
+#define QUIET_MS	1000	/* without a byte, and a session is idle */
+#define TURNS		64	/* waits between looks for a crowd */
+#define CROWD		8	/* busy workers above which carriers do better */
 
 /* What one session is made of. */
 struct session {
@@ -28,7 +31,9 @@ struct session {
 	struct front			 front;
 	struct back			 back;
 	int64_t				 deadline;	/* to be relayed by */
+	int64_t				 end_by;	/* or 0 */
 	bool				 asked;	/* the keeper counts it */
+	bool				 carried;	/* it is not ours any more */
 	enum end			 end;
 	const char			*why;	/* in the words of front, back,
 						   or this file */
@@ -107,6 +112,58 @@ ms_to_int(int64_t ms)
 	return ms > INT32_MAX ? INT32_MAX : (int)ms;
 }
 
+void
+serve_close(const struct relay *r)
+{
+	if (r->down.done)
+		close(r->up.from);
+	else
+		net_abort(r->up.from);
+	if (r->up.done)
+		close(r->down.from);
+	else
+		net_abort(r->down.from);
+}
+
+/* Are so many workers busy that carriers do better, or will there be none? */
+static bool
+is_crowded(const struct server *s)
+{
+	const struct sb_pool	*pool = s->router.pool;
+	int32_t			 busy = (int32_t)atomic_load(&pool->workers) -
+				    atomic_load(&pool->idle);
+
+	return busy > CROWD || atomic_load(&pool->full) != 0;
+}
+
+/* Nothing is held and nothing has come for a while, or much has. */
+static bool
+hand_over(void *ctx, bool quiet)
+{
+	struct session		*ss = ctx;
+	struct server		*s = ss->s;
+	struct handover_record	 h = {
+		.session = s->board->session,
+		.up = atomic_load(&s->board->up),
+		.down = atomic_load(&s->board->down),
+		.end_by = ss->end_by, .buffer = (uint64_t)ss->l->buffer,
+		.idle_ms = ms_to_int(s->router.conf->timeouts.idle),
+		.half_closed_ms =
+		    ms_to_int(s->router.conf->timeouts.half_closed),
+	};
+	int			 line;
+	bool			 held;
+
+	if (ss->l->carry == CONF_CARRY_AUTO && !quiet &&
+	    !is_crowded(s))
+		return false;
+	held = ask_holds(s->ask, &h.held, &line);
+	if (held && line == -1)
+		return false;		/* the keeper is to be told first */
+	return handover_offer(&s->handover, &h, ss->front.fd, ss->back.fd,
+	    held ? line : -1);
+}
+
 static void
 relay(struct session *ss)
 {
@@ -123,20 +180,27 @@ relay(struct session *ss)
 	flow_init(&p.relay.up, front, back, ss->s->buf, size, &board->up);
 	flow_init(&p.relay.down, back, front, ss->s->buf + size, size,
 	    &board->down);
-	if (c->timeouts.session > 0)
+	if (ss->l->carry != CONF_CARRY_NEVER) {
+		p.hand_over = hand_over;
+		p.ctx = ss;
+		p.quiet_ms = ss->l->carry == CONF_CARRY_ALWAYS ? 0 : QUIET_MS;
+		p.turns = ss->l->carry == CONF_CARRY_ALWAYS ? 0 : TURNS;
+	}
+	if (c->timeouts.session > 0) {
 		set_alarm(c->timeouts.session);
+		ss->end_by = io_now_ms() + c->timeouts.session;
+	}
 	ss->end = pump_run(&p);
 	if (c->timeouts.session > 0)
 		set_alarm(0);
-	/* A stream that was cut off must not look like one that ended. */
-	if (p.relay.down.done)
+	if (p.carried) {
 		close(front);
-	else
-		net_abort(front);
-	if (p.relay.up.done)
 		close(back);
-	else
-		net_abort(back);
+		ask_let_go(ss->s->ask);
+		ss->asked = false;
+	} else
+		serve_close(&p.relay);
+	ss->carried = p.carried;
 }
 
 static void
@@ -370,8 +434,9 @@ finish(struct session *ss)
 
 	if (ss->asked)
 		ask_release(ss->s->ask);
-	serve_log(&board->session, atomic_load(&board->up),
-	    atomic_load(&board->down), end_text(ss->end), ss->why);
+	if (!ss->carried)
+		serve_log(&board->session, atomic_load(&board->up),
+		    atomic_load(&board->down), end_text(ss->end), ss->why);
 	atomic_store(&board->state, SB_BETWEEN);
 	atomic_fetch_add(&board->served, 1);
 }

@@ -7,8 +7,10 @@
 #include <stdint.h>
 
 #include "process/ask.h"
+#include "process/handover.h"
 #include "process/route.h"
 #include "process/scoreboard.h"
+#include "session/relay.h"
 #include "session/told.h"
 
 /* What a worker has for all its sessions. */
@@ -17,6 +19,7 @@ struct server {
 	struct router	 router;
 	struct sb_worker *board;
 	struct ask	*ask;
+	struct handover	 handover;
 	struct told	 told;		/* of what the keeper says */
 	uint64_t	 next_id;
 	uint8_t		*buf;		/* for both directions */
@@ -28,6 +31,12 @@ struct server {
  */
 void	 serve(struct server *s, size_t listener, int fd,
 	    const struct net_addr *peer);
+
+/*
+ * Close both sides of a relay that is over: with a reset where its stream
+ * was cut off, which must not look like one that ended.
+ */
+void	 serve_close(const struct relay *r);
 
 /*
  * The line in the log that each session leaves, from whoever ends it.  `why'

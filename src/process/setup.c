@@ -168,6 +168,7 @@ setup_on_meet(void *ctx, struct rd *r, int *fds)
 		return -1;
 	meet.pool[sizeof(meet.pool) - 1] = '\0';
 	meet.fd = keep(&fds[0]);
+	meet.keeper_fd = keep(&fds[1]);
 	s->meets = mem_resize(s->meets, s->nmeets + 1, sizeof(*s->meets));
 	s->meets[s->nmeets++] = meet;
 	return 0;
@@ -257,10 +258,17 @@ on_live(void *ctx, struct rd *r, int *fds)
 static int
 on_service(void *ctx, struct rd *r, int *fds)
 {
-	if (rd_u32(r) != ROLE_KEEPER)
-		return -1;
-	((struct gather *)ctx)->s->keeper_fd = keep(&fds[0]);
-	return 0;
+	struct setup	*s = ((struct gather *)ctx)->s;
+
+	switch (rd_u32(r)) {
+	case ROLE_KEEPER:
+		s->keeper_fd = keep(&fds[0]);
+		return 0;
+	case ROLE_CARRIER:
+		s->carrier_fd = keep(&fds[0]);
+		return 0;
+	}
+	return -1;
 }
 
 static int
@@ -338,6 +346,7 @@ static const struct channel_rule requests[] = {
 	{ MSG_BOARD,	ROLE_MASTER,	2,	on_board },
 	{ MSG_SERVICE,	ROLE_MASTER,	1,	on_service },
 	{ MSG_MEET,	ROLE_MASTER,	1,	on_meet },
+	{ MSG_MEET,	ROLE_MASTER,	2,	on_meet },
 	{ MSG_SOCKET,	ROLE_MASTER,	1,	on_socket },
 	{ MSG_COMMIT,	ROLE_MASTER,	0,	on_commit },
 	{ MSG_START,	ROLE_MASTER,	0,	on_start },
@@ -364,7 +373,8 @@ setup_receive(const char *role)
 	log_init(role, LOGLINE_INFO);
 	sig_init(none);
 	s->channel = SETUP_FD;
-	s->log_fd = s->live_fd = s->keeper_fd = s->socket_fd = -1;
+	s->log_fd = s->live_fd = s->keeper_fd = -1;
+	s->carrier_fd = s->socket_fd = -1;
 	while (!g.started) {
 		int	 n = io_wait(s->channel, POLLIN, deadline);
 

@@ -47,13 +47,15 @@ struct setup_meet {
 	unsigned int	 role;			/* of those who send it */
 	char		 pool[SETUP_NAME_MAX];
 	int		 fd;
+	int		 keeper_fd;		/* for a carrier: the same pool's */
 };
 
 /* Payloads that one build hands to itself. */
 struct setup_board {
 	uint32_t	 generation;
-	uint32_t	 workers;		/* pages; see scoreboard.h */
-	pid_t		 spawner;
+	uint32_t	 workers;		/* records; see scoreboard.h */
+	uint32_t	 stride;		/* bytes from one to the next */
+	pid_t		 spawner;		/* or carrier, of no pool */
 	char		 pool[SETUP_NAME_MAX];
 };
 
@@ -96,6 +98,7 @@ struct setup {
 	size_t			 nboards;
 	int			 live_fd;	/* spawner, or -1 */
 	int			 keeper_fd;	/* for MSG_HELLO, or -1 */
+	int			 carrier_fd;	/* for MSG_CARRY, or -1 */
 	int			 socket_fd;	/* control, or -1 */
 };
 

@@ -86,6 +86,7 @@ count_changed(struct spawner *sp)
 {
 	atomic_store(&sp->live->workers[sp->s->start.slot],
 	    (uint32_t)sp->nworkers);
+	atomic_store(&sp->sb.pool->workers, (int32_t)sp->nworkers);
 	proc_title("spawner %s: %zu workers, generation %u%s",
 	    sp->s->start.pool, sp->nworkers, sp->s->start.generation,
 	    sp->phase == SERVING ? "" : ", ending");
@@ -419,7 +420,8 @@ prepare(struct setup *s)
 	sp->max = (size_t)s->conf->workers.max;
 	sp->pids = mem_calloc(sp->max, sizeof(*sp->pids));
 	if (s->nboards != 1 || s->ngenerations != 1 ||
-	    scoreboard_open(&sp->sb, s->board_fds[0][0], sp->max) == -1)
+	    scoreboard_open(&sp->sb, s->board_fds[0][0], sp->max,
+	    SB_STRIDE_PAGE) == -1)
 		log_fatal(1, "scoreboard: %s", strerror(errno));
 	sp->orders = s->board_fds[0][1];
 	sp->live = scoreboard_map_live(s->live_fd);

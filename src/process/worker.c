@@ -221,6 +221,7 @@ prepare_server(struct worker *w)
 	v->router = (struct router){ w->conf, w->start->book, w->pool };
 	v->board = w->board;
 	v->ask = ask_new(s->keeper_fd, s->start.generation);
+	handover_init(&v->handover, s->carrier_fd);
 	v->told = (struct told){ hear_keeper, v->ask };
 	if (getrandom(&v->next_id, sizeof(v->next_id), 0) !=
 	    (ssize_t)sizeof(v->next_id))

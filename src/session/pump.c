@@ -48,10 +48,10 @@ wait_for_sides(const struct pump *p, struct pollfd pfd[2], int ms,
 
 /* Does it go on elsewhere from here? */
 static bool
-is_handed_over(struct pump *p)
+is_handed_over(struct pump *p, bool quiet)
 {
 	p->carried = p->hand_over != NULL && relay_is_empty(&p->relay) &&
-	    p->hand_over(p->ctx);
+	    p->hand_over(p->ctx, quiet);
 	return p->carried;
 }
 
@@ -66,7 +66,7 @@ await(struct pump *p, struct pollfd pfd[2], enum end *end)
 		rc = wait_for_sides(p, pfd, p->quiet_ms, end);
 		if (rc != QUIET)
 			return rc;
-		if (is_handed_over(p))
+		if (is_handed_over(p, true))
 			return OVER;
 		ms -= p->quiet_ms;
 	}
@@ -89,7 +89,7 @@ pump_run(struct pump *p)
 	do {
 		if (p->hand_over != NULL && ++turns > p->turns) {
 			turns = 0;
-			if (is_handed_over(p))
+			if (is_handed_over(p, false))
 				break;
 		}
 		events = relay_front_wants(r, &blind);

@@ -17,7 +17,7 @@ struct pump {
 	 * quiet_ms have passed without a byte or after `turns' waits.
 	 * True: the relay goes on elsewhere, and pump_run() returns.
 	 */
-	bool		 (*hand_over)(void *ctx);
+	bool		 (*hand_over)(void *ctx, bool quiet);
 	void		 *ctx;
 	int		 quiet_ms;
 	unsigned int	 turns;

@@ -334,7 +334,8 @@ START_TEST(an_empty_message_does_not_silence_the_log)
 		close(fd);
 	}
 	close(pidfd);
-	ck_assert_int_eq(sent, 2);	/* to the logger and the keeper */
+	/* To the logger, the keeper and the carriers. */
+	ck_assert_int_eq(sent, 3);
 	(void)rig_line(&s.d, "sent what is no line");
 	try_session(&s);
 	(void)rig_line(&s.d, " end=done");

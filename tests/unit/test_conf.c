@@ -282,7 +282,7 @@ END_TEST
 
 #define TIME_TAIL	" (units ms, s, m, h, d; a bare number is seconds)"
 #define TOP_KEYS	"no such key; there are user pid_file conf_d log " \
-			"workers timeouts control backends listeners"
+			"workers carriers timeouts control backends listeners"
 #define ADDRS		"want an address in quotes, or a list of them: " \
 			"(\"...\", \"...\")"
 #define GROUPS		"want a list of groups: ( { ... }, ... )"
@@ -323,8 +323,8 @@ static const struct {
 	    "balance retries queue bind check" } },
 	{ "listeners = ( { name = \"a\"; listen = \":1\"; forward = \"h:1\";\n"
 	    "port = 1; } );", { "f:2: listeners[0].port: no such key; "
-	    "there are name listen protocol forward pool buffer allow deny "
-	    "max_sessions max_sessions_per_source rate_per_source penalty "
+	    "there are name listen protocol forward pool carry buffer allow "
+	    "deny max_sessions max_sessions_per_source rate_per_source penalty "
 	    "handshakes proxy_protocol backlog keepalive user_timeout nodelay "
 	    "v6only device transparent fast_open defer_accept" } },
 	/* Of the wrong type. */

@@ -81,7 +81,7 @@ listen_here(void)
 static void
 add_board(struct setup *s, size_t i, const char *pool)
 {
-	int	 ends[2], fd = scoreboard_create(WORKERS);
+	int	 ends[2], fd = scoreboard_create(WORKERS, SB_STRIDE_PAGE);
 
 	ck_assert_int_ne(fd, -1);
 	ck_assert_int_eq(channel_pair(ends), 0);
@@ -91,12 +91,14 @@ add_board(struct setup *s, size_t i, const char *pool)
 	memset(&s->boards[i], 0, sizeof(s->boards[i]));
 	s->boards[i].generation = 1;
 	s->boards[i].workers = WORKERS;
+	s->boards[i].stride = SB_STRIDE_PAGE;
 	snprintf(s->boards[i].pool, SETUP_NAME_MAX, "%s", pool);
 	s->board_fds[i][0] = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	s->board_fds[i][1] = ends[0];
 	s->nboards = i + 1;
 	spawner = ends[1];
-	ck_assert_int_eq(scoreboard_open(&sb, fd, WORKERS), 0);
+	ck_assert_int_eq(scoreboard_open(&sb, fd, WORKERS,
+	    SB_STRIDE_PAGE), 0);
 }
 
 static void

@@ -19,8 +19,8 @@ static struct scoreboard	 sb;
 static void
 open_board(void)
 {
-	ck_assert_int_eq(scoreboard_open(&sb, scoreboard_create(WORKERS),
-	    WORKERS), 0);
+	ck_assert_int_eq(scoreboard_open(&sb, scoreboard_create(WORKERS,
+	    SB_STRIDE_PAGE), WORKERS, SB_STRIDE_PAGE), 0);
 }
 
 /* Run in a child, as a worker does; its exit status. */

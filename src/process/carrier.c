@@ -1,0 +1,512 @@
+/*
+ * carrier - has many established sessions, and nothing to do but copy.
+ *
+ *	from	may ask
+ *	master	MSG_STOP, MSG_DRAIN, MSG_CONF, MSG_BOOK, MSG_MEET, MSG_COMMIT,
+ *		MSG_FORGET
+ *	worker	MSG_CARRY, by the rendezvous of its pool
+ *	control	MSG_KILL
+ *
+ * It parses nothing that a network sent.  Its records are in a scoreboard
+ * that outlives it, so its successor can write the lines of sessions
+ * that ended with it.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/mem.h"
+#include "base/sig.h"
+#include "process/channel.h"
+#include "process/handover.h"
+#include "process/role.h"
+#include "process/sandbox.h"
+#include "process/serve.h"
+#include "session/carry.h"
+
+#define TURN_MS		60000
+#define RESERVE		64	/* descriptors that are no session's */
+
+struct carrier;
+
+/* Where a pool's workers offer their sessions. */
+struct door {
+	struct carrier		*carrier;
+	struct carry_ear	 ear;
+	int			 keeper_fd;	/* for sessions it counts */
+	bool			 took;		/* one, just now */
+};
+
+struct session {
+	struct carried		 c;
+	struct carrier		*carrier;
+	struct sb_worker	*board;
+	struct ask		*ask;		/* or NULL */
+};
+
+struct carrier {
+	struct setup		*s;
+	struct scoreboard	 sb;
+	struct carry		*carry;
+	struct session		**sessions;	/* by slot */
+	uint32_t		*free;		/* slots, as a stack */
+	size_t			 nfree;
+	size_t			 counted;	/* sessions with an ask */
+	struct door		**doors;
+	size_t			 ndoors;
+	struct carry_ear	 master, control;
+	bool			 draining;
+};
+
+static uint32_t
+slot_of(const struct session *se)
+{
+	const struct scoreboard	*sb = &se->carrier->sb;
+
+	return (uint32_t)((size_t)((const char *)se->board -
+	    (const char *)scoreboard_worker(sb, 0)) / sb->stride);
+}
+
+/* What the engine has let go of ends as a worker's session does. */
+static void
+on_over(struct carried *c, enum end end)
+{
+	struct session		*se = c->owner;
+	struct sb_worker	*w = se->board;
+
+	if (se->ask != NULL) {
+		ask_release(se->ask);
+		ask_free(&se->ask);
+		se->carrier->counted--;
+	}
+	serve_close(&c->relay);
+	serve_log(&w->session, atomic_load(&w->up), atomic_load(&w->down),
+	    end_text(end), NULL);
+	atomic_store(&w->state, SB_BETWEEN);
+	atomic_fetch_add(&w->served, 1);
+}
+
+static void
+on_forget(struct carried *c)
+{
+	struct session	*se = c->owner;
+	struct carrier	*cr = se->carrier;
+	uint32_t	 slot = slot_of(se);
+
+	cr->sessions[slot] = NULL;
+	cr->free[cr->nfree++] = slot;
+	free(se);
+}
+
+static bool
+is_record(const struct handover_record *h)
+{
+	return h->buffer >= 512 && h->buffer <= (uint64_t)INT32_MAX &&
+	    h->idle_ms > 0 && h->half_closed_ms > 0 && h->end_by >= 0;
+}
+
+/* The record is a worker's, which may be broken: its texts are ended. */
+static void
+note(struct session *se, const struct handover_record *h)
+{
+	struct sb_worker	*w = se->board;
+	struct sb_session	*s = &w->session;
+
+	sb_write_begin(w);
+	*s = h->session;
+	s->listener[sizeof(s->listener) - 1] = '\0';
+	s->client[sizeof(s->client) - 1] = '\0';
+	s->via[sizeof(s->via) - 1] = '\0';
+	s->server[sizeof(s->server) - 1] = '\0';
+	sb_write_end(w);
+	atomic_store(&w->up, h->up);
+	atomic_store(&w->down, h->down);
+	atomic_store(&w->pid, getpid());
+	atomic_store(&w->state, SB_BUSY);
+}
+
+static struct session *
+new_session(struct carrier *cr, const struct handover_record *h, int front,
+    int back)
+{
+	struct session	*se = mem_calloc(1, sizeof(*se));
+	uint32_t	 slot = cr->free[--cr->nfree];
+
+	se->carrier = cr;
+	se->board = scoreboard_worker(&cr->sb, slot);
+	cr->sessions[slot] = se;
+	note(se, h);
+	flow_init(&se->c.relay.up, front, back, NULL, 0, &se->board->up);
+	flow_init(&se->c.relay.down, back, front, NULL, 0, &se->board->down);
+	se->c.relay.idle_ms = h->idle_ms;
+	se->c.relay.half_closed_ms = h->half_closed_ms;
+	se->c.buffer = (size_t)h->buffer;
+	se->c.end_by = h->end_by;
+	se->c.owner = se;
+	return se;
+}
+
+/* Have the session: from here on nobody else touches its sockets. */
+static int
+take(struct door *d, struct rd *r, int *fds, size_t nfds)
+{
+	struct carrier		*cr = d->carrier;
+	struct handover_record	 h;
+	const uint8_t		*p = rd_take(r, sizeof(h));
+	struct session		*se;
+
+	if (p == NULL)
+		return -1;
+	memcpy(&h, p, sizeof(h));
+	if (!is_record(&h))
+		return -1;
+	if (cr->nfree == 0) {
+		handover_leave(fds[2]);
+		return 0;
+	}
+	if (!handover_take(fds[2]))
+		return 0;
+	d->took = true;
+	se = new_session(cr, &h, fds[0], fds[1]);
+	fds[0] = fds[1] = -1;
+	if (nfds == 4) {
+		se->ask = ask_adopt(d->keeper_fd, &h.held, fds[3]);
+		fds[3] = -1;
+		cr->counted++;
+	}
+	if (carry_add(cr->carry, &se->c) == -1) {
+		log_warn("epoll: %s", strerror(errno));
+		on_over(&se->c, END_INTERNAL);
+		on_forget(&se->c);
+	}
+	return 0;
+}
+
+static int
+on_carry(void *ctx, struct rd *r, int *fds)
+{
+	return take(ctx, r, fds, 3);
+}
+
+static int
+on_carry_counted(void *ctx, struct rd *r, int *fds)
+{
+	return take(ctx, r, fds, 4);
+}
+
+static const struct channel_rule offers[] = {
+	{ MSG_CARRY,	ROLE_WORKER,	3,	on_carry },
+	{ MSG_CARRY,	ROLE_WORKER,	4,	on_carry_counted },
+};
+
+/* Of a pool that is no more. */
+static void
+close_door(struct carrier *cr, size_t i)
+{
+	struct door	*d = cr->doors[i];
+
+	carry_unlisten(cr->carry, &d->ear);
+	close(d->ear.fd);
+	close(d->keeper_fd);
+	free(d);
+	cr->doors[i] = cr->doors[--cr->ndoors];
+}
+
+/* Who has taken one goes to the end of the line of those who wait. */
+static void
+listen_last(struct door *d)
+{
+	if (!d->took)
+		return;
+	d->took = false;
+	carry_unlisten(d->carrier->carry, &d->ear);
+	if (carry_listen(d->carrier->carry, &d->ear, true) == -1)
+		log_fatal(1, "epoll: %s", strerror(errno));
+}
+
+static void
+on_knock(void *ctx)
+{
+	struct door	*d = ctx;
+	struct carrier	*cr = d->carrier;
+	size_t		 i = 0;
+
+	switch (channel_dispatch(d->ear.fd, ROLE_WORKER, offers,
+	    nitems(offers), d)) {
+	case 0:
+		while (cr->doors[i] != d)
+			i++;
+		close_door(cr, i);
+		break;
+	case -1:
+		log_error("a worker offered what is no session");
+		break;
+	case 1:
+		listen_last(d);
+	}
+}
+
+static void
+open_door(struct carrier *cr, const struct setup_meet *meet)
+{
+	struct door	*d = mem_calloc(1, sizeof(*d));
+
+	d->carrier = cr;
+	d->keeper_fd = meet->keeper_fd;
+	d->ear = (struct carry_ear){ meet->fd, on_knock, d };
+	cr->doors = mem_resize(cr->doors, cr->ndoors + 1, sizeof(*cr->doors));
+	cr->doors[cr->ndoors++] = d;
+	/* One carrier is woken for one session. */
+	if (!cr->draining && carry_listen(cr->carry, &d->ear, true) == -1)
+		log_fatal(1, "epoll: %s", strerror(errno));
+}
+
+static void
+drain(struct carrier *cr)
+{
+	if (cr->draining)
+		return;
+	cr->draining = true;
+	for (size_t i = 0; i < cr->ndoors; i++)
+		carry_unlisten(cr->carry, &cr->doors[i]->ear);
+}
+
+static void
+stop(struct carrier *cr)
+{
+	for (size_t i = 0; i < cr->sb.workers; i++)
+		if (cr->sessions[i] != NULL)
+			carry_end(cr->carry, &cr->sessions[i]->c,
+			    END_SHUTDOWN);
+	exit(0);
+}
+
+static int
+on_stop(void *ctx, struct rd *r, int *fds)
+{
+	(void)r;
+	(void)fds;
+	stop(ctx);
+	return 0;
+}
+
+static int
+on_drain(void *ctx, struct rd *r, int *fds)
+{
+	(void)r;
+	(void)fds;
+	drain(ctx);
+	return 0;
+}
+
+static int
+on_conf(void *ctx, struct rd *r, int *fds)
+{
+	return setup_on_conf(((struct carrier *)ctx)->s, r, fds);
+}
+
+/* A generation has no book for us: its end is what is answered. */
+static int
+on_book(void *ctx, struct rd *r, int *fds)
+{
+	struct setup	*s = ((struct carrier *)ctx)->s;
+
+	if (setup_on_book(s, r, fds) == -1)
+		return -1;
+	return channel_send_u32(s->channel, MSG_PREPARED,
+	    s->generations[s->ngenerations - 1].number);
+}
+
+static int
+on_forget_generation(void *ctx, struct rd *r, int *fds)
+{
+	return setup_on_forget(((struct carrier *)ctx)->s, r, fds);
+}
+
+static int
+on_commit(void *ctx, struct rd *r, int *fds)
+{
+	struct setup_generation	*gen = setup_generation(
+				    ((struct carrier *)ctx)->s, rd_u32(r));
+
+	(void)fds;
+	if (gen == NULL)
+		return -1;
+	log_init("carrier", (enum logline_level)gen->conf->log.level);
+	return 0;
+}
+
+static int
+on_meet(void *ctx, struct rd *r, int *fds)
+{
+	struct carrier	*cr = ctx;
+
+	if (setup_on_meet(cr->s, r, fds) == -1)
+		return -1;
+	open_door(cr, &cr->s->meets[--cr->s->nmeets]);
+	return 0;
+}
+
+/* End one session, if it is still the one that was meant. */
+static int
+on_kill(void *ctx, struct rd *r, int *fds)
+{
+	struct carrier	*cr = ctx;
+	uint32_t	 slot = rd_u32(r);
+	uint64_t	 id = rd_u64(r);
+
+	(void)fds;
+	if (slot >= cr->sb.workers)
+		return -1;
+	if (cr->sessions[slot] != NULL &&
+	    cr->sessions[slot]->board->session.id == id)
+		carry_end(cr->carry, &cr->sessions[slot]->c, END_KILLED);
+	return 0;
+}
+
+static const struct channel_rule requests[] = {
+	{ MSG_STOP,	ROLE_MASTER,	0,	on_stop },
+	{ MSG_DRAIN,	ROLE_MASTER,	0,	on_drain },
+	{ MSG_CONF,	ROLE_MASTER,	1,	on_conf },
+	{ MSG_BOOK,	ROLE_MASTER,	1,	on_book },
+	{ MSG_MEET,	ROLE_MASTER,	2,	on_meet },
+	{ MSG_COMMIT,	ROLE_MASTER,	0,	on_commit },
+	{ MSG_FORGET,	ROLE_MASTER,	0,	on_forget_generation },
+	{ MSG_KILL,	ROLE_CONTROL,	0,	on_kill },
+};
+
+static void
+hear_master(void *ctx)
+{
+	struct carrier	*cr = ctx;
+
+	if (channel_dispatch(cr->master.fd, ROLE_MASTER, requests,
+	    nitems(requests), cr) != 1)
+		stop(cr);
+}
+
+static void
+hear_control(void *ctx)
+{
+	struct carrier	*cr = ctx;
+
+	if (channel_dispatch(cr->control.fd, ROLE_CONTROL, requests,
+	    nitems(requests), cr) == 1)
+		return;
+	carry_unlisten(cr->carry, &cr->control);
+	close(cr->control.fd);
+}
+
+/* Who was here before us died with these. */
+static void
+log_lost_sessions(struct carrier *cr)
+{
+	struct sb_session	 session;
+
+	for (size_t i = 0; i < cr->sb.workers; i++) {
+		struct sb_worker	*w = scoreboard_worker(&cr->sb, i);
+
+		if (atomic_load(&w->state) != SB_BUSY)
+			continue;
+		if (sb_read(w, &session))
+			serve_log(&session, atomic_load(&w->up),
+			    atomic_load(&w->down), end_text(END_CRASHED),
+			    "its carrier died");
+		scoreboard_clear(&cr->sb, i);
+	}
+}
+
+/* Two descriptors a session, and some for us. */
+static size_t
+capacity(const struct carrier *cr)
+{
+	size_t	 most = (size_t)proc_descriptors();
+	size_t	 n = most > RESERVE ? (most - RESERVE) / 2 : 1;
+
+	return n < cr->sb.workers ? n : cr->sb.workers;
+}
+
+static void
+prepare(struct carrier *cr, struct setup *s)
+{
+	size_t	 n;
+
+	cr->s = s;
+	cr->carry = carry_new(on_over, on_forget);
+	if (cr->carry == NULL || s->nboards != 1 ||
+	    scoreboard_open(&cr->sb, s->board_fds[0][0],
+	    s->boards[0].workers, s->boards[0].stride) == -1)
+		log_fatal(1, "scoreboard: %s", strerror(errno));
+	log_lost_sessions(cr);
+	cr->sessions = mem_calloc(cr->sb.workers, sizeof(*cr->sessions));
+	n = capacity(cr);
+	cr->free = mem_calloc(n, sizeof(*cr->free));
+	/* The lowest on top: records lie together. */
+	while (n-- > 0)
+		cr->free[cr->nfree++] = (uint32_t)n;
+	cr->master = (struct carry_ear){ s->channel, hear_master, cr };
+	cr->control = (struct carry_ear){
+		s->board_fds[0][1], hear_control, cr
+	};
+	if (carry_listen(cr->carry, &cr->master, false) == -1 ||
+	    carry_listen(cr->carry, &cr->control, false) == -1)
+		log_fatal(1, "epoll: %s", strerror(errno));
+	for (size_t i = 0; i < s->nmeets; i++)
+		open_door(cr, &s->meets[i]);
+	s->nmeets = 0;
+}
+
+/* The keeper is another: who holds something says so. */
+static void
+hear_keeper(struct carrier *cr)
+{
+	if (!sig_take(SIGIO) || cr->counted == 0)
+		return;
+	for (size_t i = 0; i < cr->sb.workers; i++)
+		if (cr->sessions[i] != NULL && cr->sessions[i]->ask != NULL)
+			(void)ask_hear(cr->sessions[i]->ask);
+}
+
+size_t
+carriers_needed(const struct conf *conf)
+{
+	cpu_set_t	 cpus;
+
+	if (conf->carriers.count > 0)
+		return (size_t)conf->carriers.count;
+	if (sched_getaffinity(0, sizeof(cpus), &cpus) == -1)
+		return 1;
+	return (size_t)CPU_COUNT(&cpus);
+}
+
+void
+carrier_main(struct setup *s)
+{
+	static const int	 signals[] = { SIGTERM, SIGIO, 0 };
+	static struct carrier	 carrier;
+	struct carrier		*cr = &carrier;
+	size_t			 told = 1;
+
+	sig_init(signals);
+	prepare(cr, s);
+	sandbox_enter();
+	setup_ready(s);
+	for (;;) {
+		if (carry_count(cr->carry) != told) {
+			told = carry_count(cr->carry);
+			proc_title("carrier: %zu sessions%s", told,
+			    cr->draining ? ", ending" : "");
+		}
+		if (carry_turn(cr->carry, io_now_ms() + TURN_MS) == -1)
+			log_fatal(1, "epoll: %s", strerror(errno));
+		if (sig_is_set(SIGTERM))
+			stop(cr);
+		hear_keeper(cr);
+		if (cr->draining && carry_count(cr->carry) == 0)
+			exit(0);
+	}
+}

@@ -1,0 +1,58 @@
+/*
+ * handover.h - an established session goes from its worker to a carrier.
+ *
+ * One message, MSG_CARRY, with the session's record and descriptors: front,
+ * back, a token, and the line to the keeper if it counts the session.  All
+ * carriers read the pool's rendezvous; which one takes it is no matter.
+ *
+ * The token is one end of a socketpair in which a message lies.  Whoever
+ * receives that message owns the session, and the kernel gives it to one of
+ * the two only: the carrier before it touches a socket, or the worker when it
+ * has waited long enough.  The loser closes its copies.  The carrier
+ * then answers through the token, so that the worker need not wait long.
+ */
+#ifndef PROCESS_HANDOVER_H
+#define PROCESS_HANDOVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "process/ask.h"
+#include "process/scoreboard.h"
+
+/* The payload, as one build hands it to itself. */
+struct handover_record {
+	struct sb_session	 session;
+	uint64_t		 up, down;	/* bytes so far */
+	int64_t			 end_by;	/* io_now_ms(), or 0 */
+	uint64_t		 buffer;	/* bytes */
+	int32_t			 idle_ms, half_closed_ms;
+	uint32_t		 generation;
+	struct ask_held		 held;
+};
+
+/* A worker's side. */
+struct handover {
+	int	 rendezvous;		/* or -1: there are no carriers */
+	int	 ends[2];		/* the worker's, the carriers'; or -1 */
+	int64_t	 not_before;		/* io_now_ms(): the last one failed */
+};
+
+void	 handover_init(struct handover *h, int rendezvous);
+
+/*
+ * Offer a session and wait a moment.  True when a carrier has it: then the
+ * caller closes its descriptors and forgets it.  line: -1 for none.
+ */
+bool	 handover_offer(struct handover *h,
+	    const struct handover_record *record, int front, int back,
+	    int line);
+
+/*
+ * A carrier's side: is the session ours?  Says so to the worker if it is.  Or
+ * leave it where it is, which the worker need not wait to find out.
+ */
+bool	 handover_take(int token);
+void	 handover_leave(int token);
+
+#endif
