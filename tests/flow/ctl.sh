@@ -215,7 +215,9 @@ fi
 # The program on disk takes over, and its control answers.
 check 0 'it serves' -s "$sock" upgrade
 old=$pid n=0
-while pid=$(cat "$dir/one.pid") && [ "$pid" = "$old" ] && [ $n -lt 500 ]; do
+# The file is empty for a moment before it is written.
+while pid=$(cat "$dir/one.pid") && [ $n -lt 500 ] &&
+    { [ -z "$pid" ] || [ "$pid" = "$old" ]; }; do
 	n=$((n + 1))
 	sleep 0.01
 done
