@@ -440,11 +440,12 @@ check_only(struct conf *conf)
 int
 main(int argc, char **argv)
 {
-	struct master_order	 order = {
+	/* What it has until the end is kept where leak checkers see it. */
+	static struct master_order	 order = {
 		.load = load, .announce = announce,
 	};
-	struct conf_report	 report = { .errors = NULL };
-	int			 status;
+	struct conf_report		 report = { .errors = NULL };
+	int				 status;
 
 	fill_standard();
 	order.path = program(argv[0]);
