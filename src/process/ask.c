@@ -59,6 +59,8 @@ ask_text(enum ask_verdict verdict)
 		return "no server had room in time";
 	case ASK_NO_SERVER:
 		return "no server is up";
+	case ASK_GIVE_WAY:
+		return TOLD_GIVE_WAY;
 	}
 	return "for no reason that is known";
 }
@@ -288,11 +290,11 @@ await(struct ask *a, int *front, int64_t deadline, enum end *end)
 		if (wait_for(a, front, deadline, end) == -1)
 			return -1;
 	}
-	if (a->yield) {
-		*end = END_LIMIT;
-		return -1;
-	}
-	return a->answered ? 0 : 1;
+	if (!a->yield)
+		return a->answered ? 0 : 1;
+	a->verdict = ASK_GIVE_WAY;
+	a->yield = false;
+	return 0;
 }
 
 static int64_t

@@ -47,6 +47,7 @@ enum ask_verdict {
 	ASK_QUEUE_FULL,
 	ASK_QUEUE_TIMEOUT,
 	ASK_NO_SERVER,		/* none is up */
+	ASK_GIVE_WAY,		/* MSG_YIELD came while it waited */
 };
 
 /* Half a sentence for the log: "more than max_sessions_per_source". */
