@@ -176,6 +176,19 @@ static struct daemon	 d;
 static struct server	 a, b, c;
 static int		 port;
 
+/* The log has the text so often; the daemon may have said it early. */
+static void
+until_said(const char *text, size_t times)
+{
+	int64_t	 deadline = rig_now() + rig_patience(RIG_MS);
+
+	while (rig_count(&d, text) < times) {
+		if (rig_now() > deadline)
+			ck_abort_msg("not said %zu times: %s", times, text);
+		(void)poll(NULL, 0, 2);
+	}
+}
+
 /* A daemon in front of the three, which are up. */
 static void
 up(const char *listener, const char *backend)
@@ -231,7 +244,7 @@ START_TEST(a_server_that_is_down_at_the_start_is_known_by_the_first_check)
 	    "\"127.0.0.1:%d\", \"127.0.0.1:%d\" ); check = { type = "
 	    "\"tcp\"; interval = \"1h\"; }; } );\n", port, "", rig_port(),
 	    a.port);
-	(void)rig_line(&d, "is down: connect: Connection refused");
+	until_said("is down: connect: Connection refused", 1);
 	ck_assert_int_lt(rig_now() - begin, rig_patience(3000));
 	for (int i = 0; i < 8; i++)
 		ck_assert_int_eq(visit(port), 'a');
@@ -245,8 +258,7 @@ START_TEST(a_server_that_flaps_is_up_only_after_it_rose)
 	    "interval = \"100ms\"; timeout = \"100ms\"; rise = 3; "
 	    "fall = 3; };");
 	/* Two of the three say another letter. */
-	(void)rig_line(&d, "is down: no answer in time");
-	(void)rig_line(&d, "is down: no answer in time");
+	until_said("is down: no answer in time", 2);
 	visit_until(port, "b");
 	/* Others than those who fall three times in a row stay up. */
 	ck_assert_uint_eq(rig_count(&d, "is down"), 2);
@@ -294,7 +306,7 @@ START_TEST(a_black_hole_is_down_for_sessions_too)
 	rig_up(&d, LISTENER "backends = ( { name = \"db\"; servers = ( "
 	    "\"127.0.0.1:%d\", \"127.0.0.1:%d\" ); " CHECK " } );\n", port,
 	    "", hole, a.port);
-	(void)rig_line(&d, "is down: connect: Connection timed out");
+	until_said("is down: connect: Connection timed out", 1);
 	begin = rig_now();
 	for (int i = 0; i < 8; i++)
 		ck_assert_int_eq(visit(port), 'a');
