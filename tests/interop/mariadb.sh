@@ -10,55 +10,9 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/interop/lib.sh
 . "$here/lib.sh"
-
-passed=0
-failed=0
-skipped=0
-
-# A server that hangs must not hang us.
-patience=60
-
-say_result() {
-	printf '%s: interop/mariadb: %s\n' "$1" "$2"
-}
-
-# check SENTENCE COMMAND...: one test.  It runs in a subshell, and ends at its
-# first command that fails.
-check() {
-	sentence=$1
-	shift
-	status=0
-	set +e
-	(set -e; "$@") >"$scratch/check.log" 2>&1
-	status=$?
-	set -e
-	case $status in
-	0)
-		passed=$((passed + 1))
-		say_result PASS "$sentence"
-		;;
-	77)
-		skipped=$((skipped + 1))
-		say_result SKIP "$sentence: $(cat "$scratch/check.log")"
-		;;
-	*)
-		failed=$((failed + 1))
-		say_result FAIL "$sentence"
-		tail -n 30 "$scratch/check.log"
-		;;
-	esac
-}
-
-need() {
-	command -v "$1" >/dev/null && return
-	echo "no $1 here"
-	exit 77
-}
-
-fail() {
-	echo "$@"
-	exit 1
-}
+# shellcheck source=tests/interop/cases.sh
+. "$here/cases.sh"
+suite=mariadb
 
 # A line each for connections that do not go through sallyportd.
 count_beside() {
@@ -291,10 +245,4 @@ end_process "$db_pid"		# a zombie by now, if all went well
 db_pid=
 check "a server that is gone is an error at once" \
     wants_error 2 sql through 'SELECT 1'
-
-cat <<EOF
-# PASS: $passed
-# SKIP: $skipped
-# FAIL: $failed
-EOF
-[ "$failed" -eq 0 ]
+cases_end
