@@ -14,6 +14,7 @@ export PATH
 scratch=
 db_pid=
 gate_pid=
+other_pids=	# of what else the caller started
 
 scratch_begin() {
 	scratch=$(mktemp -d "${TMPDIR:-/tmp}/sallyport.XXXXXX")
@@ -24,8 +25,9 @@ scratch_begin() {
 scratch_end() {
 	[ -n "$scratch" ] || return 0
 	trap '' HUP INT TERM
-	end_process "$gate_pid"
-	end_process "$db_pid"
+	for pid in $gate_pid $db_pid $other_pids; do
+		end_process "$pid"
+	done
 	rm -rf "$scratch"
 	scratch=
 }
