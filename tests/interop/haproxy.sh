@@ -378,8 +378,10 @@ upgrade_3_times() {
 	done
 }
 
+# But a server that nobody has started.
 no_warnings() {
-	sed '1,/: ready/d' "$scratch/gate.log" | grep -E ' (error|warn) ' &&
+	sed '1,/: ready/d' "$scratch/gate.log" | grep -E ' (error|warn) ' |
+	    grep -vF 'backend backup: server 127.0.0.1:1 does not' &&
 	    fail "warnings"
 	return 0
 }
@@ -446,5 +448,5 @@ check "20 reloads under load are not seen by HAProxy" \
     under_load reload_20_times
 check "3 upgrades under load are not seen by HAProxy" \
     under_load upgrade_3_times
-check "nothing of this is worth a warning" no_warnings
+check "nothing else of this is worth a warning" no_warnings
 cases_end
