@@ -14,6 +14,7 @@ export PATH
 scratch=
 db_pid=
 gate_pid=
+db_options=	# of the server, words that the caller adds
 other_pids=	# of what else the caller started
 
 scratch_begin() {
@@ -148,9 +149,10 @@ db_start() {
 		pick_port
 		db_port=$port
 		: >"$scratch/db.log"
+		# shellcheck disable=SC2086	# they are words
 		mariadbd_run --socket="$db_socket" --port="$db_port" \
 		    --bind-address=127.0.0.1 --max-connections=500 \
-		    --pid-file="$scratch/run/db.pid" \
+		    --pid-file="$scratch/run/db.pid" $db_options \
 		    >"$scratch/db.log" 2>&1 </dev/null &
 		db_pid=$!
 		if until_true 60 db_is_ready && is_running "$db_pid"; then

@@ -23,7 +23,7 @@ suite=nginx
 pick_ports() {
 	for name in web front front6 front_bare front_chain front_db told \
 	    told6 echo gate gate_chain gate_db to1 to2 to2_v6 to1_unix \
-	    to2_unix to1_echo to2_echo; do
+	    to2_unix to1_echo to2_echo to1_db to2_db; do
 		pick_port
 		eval "$name=$port"
 	done
@@ -89,6 +89,8 @@ $(backend to1_unix 1 "unix:$scratch/told.sock")
 $(backend to2_unix 2 "unix:$scratch/told.sock")
 $(backend to1_echo 1 "127.0.0.1:$echo")
 $(backend to2_echo 2 "127.0.0.1:$echo")
+$(backend to1_db 1 "127.0.0.1:${db_port:-$web}")
+$(backend to2_db 2 "127.0.0.1:${db_port:-$web}")
 	{ name = "to2"; balance = "first"; retries = 0;
 	  servers = { address = "127.0.0.1:$told"; send_proxy = 2; }; }
 );
@@ -100,6 +102,10 @@ $(to to1_unix "$to1_unix")
 $(to to2_unix "$to2_unix")
 $(to to1_echo "$to1_echo")
 $(to to2_echo "$to2_echo")
+	{ name = "to1_db"; listen = "[::1]:$to1_db";
+	  forward = "backend:to1_db"; },
+	{ name = "to2_db"; listen = "[::1]:$to2_db";
+	  forward = "backend:to2_db"; },
 	{ name = "gate"; listen = "127.0.0.1:$gate";
 	  forward = "127.0.0.1:$web";
 	  proxy_protocol = { accept = true; from = "127.0.0.1"; }; },
@@ -202,15 +208,27 @@ GRANT ALL ON *.* TO tester@'%';
 CREATE TABLE demo.big (id INT PRIMARY KEY, word TEXT);
 INSERT INTO demo.big SELECT seq, REPEAT(SHA1(seq), 25) FROM seq_1_to_10500;
 EOF
+	db_options=--proxy-protocol-networks=127.0.0.1
 	db_start
 }
 
-rows() {
+# sql STATEMENT MARIADB-ARGUMENT...
+sql() {
 	need mariadbd
 	need mariadb
+	statement=$1
+	shift
 	timeout "$patience" mariadb --no-defaults --quick -N -u tester \
-	    --password="$password" --protocol=tcp "$@" \
-	    -e 'SELECT * FROM big ORDER BY id' demo
+	    --password="$password" --protocol=tcp "$@" -e "$statement" demo
+}
+
+rows() {
+	sql 'SELECT * FROM big ORDER BY id' "$@"
+}
+
+# The server knows the client as its user's host, where it would know us.
+server_hears() {
+	[ "$(sql 'SELECT USER()' -h ::1 -P "$1")" = 'tester@::1' ]
 }
 
 same_rows() {
@@ -278,6 +296,8 @@ check "nginx with IPv6 hears of a client with IPv4" \
 check "from nginx to nginx the client stays the client" \
     hears_truth "http://127.0.0.1:$front_chain"
 check "MariaDB's rows are the same behind nginx and sallyportd" same_rows
+check "MariaDB hears of the client by version 1" server_hears "$to1_db"
+check "MariaDB hears of the client by version 2" server_hears "$to2_db"
 check "allow is about nginx' client" wrong_client
 check "nothing of this is worth a warning" no_warnings
 cases_end
