@@ -74,6 +74,7 @@ struct tally {
 	const struct load	*load;
 	int64_t			 begin, end;	/* ns; planned, then real */
 	bool			 began, over;
+	uint64_t		 all;		/* events, warm-up included */
 	uint64_t		 bytes;
 	uint64_t		 cpu_ns;	/* of the proxy, in that time */
 	uint32_t		*ns;		/* each event's own */

@@ -58,6 +58,7 @@ tally_free(struct tally *t)
 bool
 tally_counts(struct tally *t, int64_t now)
 {
+	t->all++;
 	if (!t->began) {
 		if (now < t->begin)
 			return false;
@@ -113,9 +114,9 @@ tally_print(struct tally *t, const char *mode)
 		errx(1, "%s: nothing was done in %.3f s", mode, seconds);
 	qsort(t->ns, t->n, sizeof(*t->ns), by_value);
 	printf("mode=%s sessions=%u idle=%u size=%zu seconds=%.3f "
-	    "done=%zu rate=%.0f p50_us=%.1f p99_us=%.1f bytes=%" PRIu64
-	    " mb_per_s=%.1f cpu_ns=%" PRIu64 "\n", mode, l->sessions,
-	    l->idle, l->size, seconds, t->n, (double)t->n / seconds,
+	    "done=%zu all=%" PRIu64 " rate=%.0f p50_us=%.1f p99_us=%.1f "
+	    "bytes=%" PRIu64 " mb_per_s=%.1f cpu_ns=%" PRIu64 "\n", mode, l->sessions,
+	    l->idle, l->size, seconds, t->n, t->all, (double)t->n / seconds,
 	    percentile_us(t, 50), percentile_us(t, 99), t->bytes,
 	    (double)t->bytes / 1e6 / seconds, t->cpu_ns);
 }
