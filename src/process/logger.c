@@ -330,7 +330,7 @@ close_target(struct target *t)
 {
 	if (t->to_file && t->out != -1)
 		close(t->out);
-	t->generation = 0;
+	*t = (struct target){ .out = -1 };
 }
 
 static void
@@ -342,28 +342,33 @@ refusal(const struct target *t, char *buf, size_t size)
 
 /* Could lines be written as a new generation wants it? */
 static int
-on_conf(void *ctx, struct rd *r, int *fds)
+try_target(struct logger *g, const struct setup_generation *gen)
 {
-	struct logger			*g = ctx;
-	const struct setup_generation	*gen;
-	char				 why[512];
-	uint8_t				 buf[4 + sizeof(why)];
-	struct wr			 w;
+	char		 why[512];
+	uint8_t		 buf[4 + sizeof(why)];
+	struct wr	 w;
 
-	if (setup_on_conf(g->s, r, fds) == -1)
-		return -1;
-	gen = &g->s->generations[g->s->ngenerations - 1];
 	close_target(&g->next);
 	if (open_target(&g->next, gen) == 0)
 		return channel_send_u32(g->s->channel, MSG_PREPARED,
 		    gen->number);
 	refusal(&g->next, why, sizeof(why));
-	g->next.generation = 0;
+	close_target(&g->next);
 	wr_init(&w, buf, sizeof(buf));
 	wr_u32(&w, gen->number);
 	wr_bytes(&w, why, strlen(why));
 	return channel_send(g->s->channel, MSG_REFUSED, buf, wr_len(&w), NULL,
 	    0);
+}
+
+static int
+on_conf(void *ctx, struct rd *r, int *fds)
+{
+	struct logger	*g = ctx;
+
+	if (setup_on_conf(g->s, r, fds) == -1)
+		return -1;
+	return try_target(g, &g->s->generations[g->s->ngenerations - 1]);
 }
 
 static int
@@ -377,7 +382,7 @@ on_commit(void *ctx, struct rd *r, int *fds)
 	flush(g);
 	close_target(&g->t);
 	g->t = g->next;
-	g->next.generation = 0;
+	g->next = (struct target){ .out = -1 };
 	log_init("logger", (enum logline_level)setup_generation(g->s,
 	    g->t.generation)->conf->log.level);
 	return 0;
@@ -479,10 +484,14 @@ open_log(struct logger *g)
 	if (gen == NULL)
 		gen = &g->s->generations[0];
 	log_init("logger", (enum logline_level)gen->conf->log.level);
-	if (open_target(&g->t, gen) == 0)
-		return;
-	refusal(&g->t, why, sizeof(why));
-	log_fatal(77, "%s", why);
+	if (open_target(&g->t, gen) == -1) {
+		refusal(&g->t, why, sizeof(why));
+		log_fatal(77, "%s", why);
+	}
+	/* Started in the middle of a reload. */
+	gen = &g->s->generations[g->s->ngenerations - 1];
+	if (gen->number > g->s->committed)
+		(void)try_target(g, gen);
 }
 
 static void
@@ -501,13 +510,14 @@ serve_once(struct logger *g)
 			finish(g);
 		return;
 	}
+	/* First, as lines that come after it are meant for what it names. */
+	if (p[n].revents != 0 && channel_dispatch(s->channel, ROLE_MASTER,
+	    requests, nitems(requests), g) != 1)
+		finish(g);
 	for (size_t i = 0; i < n; i++)
 		if (p[i].revents != 0)
 			(void)read_lane(g, i);
 	close_windows(g, io_now_ms());
-	if (p[n].revents != 0 && channel_dispatch(s->channel, ROLE_MASTER,
-	    requests, nitems(requests), g) != 1)
-		finish(g);
 	drop_closed_lanes(g);
 	flush(g);
 }
