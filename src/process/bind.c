@@ -1,11 +1,11 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#include <netinet/tcp.h>
-
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,7 +20,7 @@
 #define LINGER_MS	50	/* for what waits in a socket that is to go */
 #define LOOK_MS		5
 #define FIRST_FD	3	/* of LISTEN_FDS, sd_listen_fds(3) */
-#define INHERITED_MAX	SETUP_ADDRS_MAX
+#define INHERITED_MAX	(SETUP_ADDRS_MAX + 1)	/* control's too */
 
 static bool
 same_spec(const struct net_spec *a, const struct net_spec *b)
@@ -57,6 +57,13 @@ add(struct ports *ports, const struct net_spec *spec, int fd)
 	return b;
 }
 
+/* Copies in other processes would listen on. */
+static void
+shut(int fd)
+{
+	(void)shutdown(fd, SHUT_RDWR);
+}
+
 static void
 drop(struct ports *ports, size_t i, bool leave)
 {
@@ -64,7 +71,8 @@ drop(struct ports *ports, size_t i, bool leave)
 	struct stat	 st;
 
 	/* Another daemon may have put its own there meanwhile. */
-	if (!leave && b->path != NULL && lstat(b->path, &st) == 0 &&
+	if (!leave && !b->lent && b->path != NULL &&
+	    lstat(b->path, &st) == 0 &&
 	    st.st_ino == b->ino)
 		(void)unlink(b->path);
 	close(b->fd);
@@ -73,12 +81,26 @@ drop(struct ports *ports, size_t i, bool leave)
 	ports->v[i] = ports->v[--ports->n];
 }
 
+static void
+add_inherited(struct ports *ports, int fd, const char *name, size_t len,
+    bool predecessor)
+{
+	struct inherited	*in;
+
+	ports->inherited = mem_resize(ports->inherited,
+	    ports->ninherited + 1, sizeof(*ports->inherited));
+	in = &ports->inherited[ports->ninherited++];
+	in->fd = fd;
+	in->name = mem_printf("%.*s", (int)len, name);
+	in->heir = predecessor && strcmp(in->name, BIND_OURS) == 0;
+}
+
 void
-bind_inherit(struct ports *ports)
+bind_inherit(struct ports *ports, bool predecessor)
 {
 	const char	*pid = getenv("LISTEN_PID"), *n = getenv("LISTEN_FDS");
 	const char	*names = getenv("LISTEN_FDNAMES");
-	int		 count = n != NULL ? atoi(n) : 0, fd;
+	int		 count = n != NULL ? atoi(n) : 0, low, fd;
 	size_t		 len;
 
 	if (pid == NULL || atoll(pid) != getpid() || count > INHERITED_MAX)
@@ -86,17 +108,13 @@ bind_inherit(struct ports *ports)
 	for (int i = 0; i < count; i++) {
 		len = names != NULL ? strcspn(names, ":") : 0;
 		/* Low numbers are for what children are given. */
-		fd = fcntl(FIRST_FD + i, F_DUPFD_CLOEXEC, 10 + count);
-		if (fd == -1)
-			continue;
-		close(FIRST_FD + i);
-		(void)fcntl(fd, F_SETFL, O_NONBLOCK);
-		ports->inherited = mem_resize(ports->inherited,
-		    ports->ninherited + 1, sizeof(*ports->inherited));
-		ports->inherited[ports->ninherited++] = (struct inherited){
-			fd, mem_printf("%.*s", (int)len,
-			    names != NULL ? names : ""),
-		};
+		low = FIRST_FD + i;
+		fd = fcntl(low, F_DUPFD_CLOEXEC, 10 + count);
+		if (fd != -1) {
+			close(low);
+			add_inherited(ports, fd, names != NULL ? names : "",
+			    len, predecessor);
+		}
 		if (names != NULL)
 			names += len + (names[len] == ':');
 	}
@@ -105,19 +123,36 @@ bind_inherit(struct ports *ports)
 	(void)unsetenv("LISTEN_FDNAMES");
 }
 
+/* Of what our predecessor made and we do not want. */
+static void
+end_inherited(int fd, const struct net_addr *a)
+{
+	shut(fd);
+	if (net_is_path(a))
+		(void)unlink(a->u.un.sun_path);
+}
+
 void
 bind_disinherit(struct ports *ports)
 {
-	char		 text[NET_TEXT_MAX] = "?";
 	struct net_addr	 a;
 
+	for (size_t i = 0; i < ports->n; i++)
+		if (ports->v[i]->heir)
+			ports->v[i]->lent = false;
 	for (size_t i = 0; i < ports->ninherited; i++) {
 		struct inherited	*in = &ports->inherited[i];
+		char			 text[NET_TEXT_MAX] = "?";
+		bool			 bound = net_local(in->fd, &a) == 0;
 
-		if (net_local(in->fd, &a) == 0)
+		if (bound)
 			net_text(&a, text, sizeof(text));
-		log_warn("the socket %s that was handed to us as \"%s\" is "
-		    "in no listener's listen: closed", text, in->name);
+		if (bound && in->heir)
+			end_inherited(in->fd, &a);
+		else
+			log_warn("the socket %s that was handed to us as "
+			    "\"%s\" is in no listener's listen: closed",
+			    text, in->name);
 		close(in->fd);
 		free(in->name);
 	}
@@ -126,19 +161,23 @@ bind_disinherit(struct ports *ports)
 	ports->ninherited = 0;
 }
 
-static int
+static struct bound *
 adopt(struct ports *ports, const struct net_spec *spec)
 {
 	for (size_t i = 0; i < ports->ninherited; i++) {
-		int	 fd = ports->inherited[i].fd;
+		struct inherited	 in = ports->inherited[i];
+		struct bound		*b;
 
-		if (!net_listens_at(fd, spec))
+		if (!net_listens_at(in.fd, spec))
 			continue;
-		free(ports->inherited[i].name);
+		free(in.name);
 		ports->inherited[i] = ports->inherited[--ports->ninherited];
-		return fd;
+		b = add(ports, spec, in.fd);
+		b->lent = true;
+		b->heir = in.heir;
+		return b;
 	}
-	return -1;
+	return NULL;
 }
 
 static struct bound *
@@ -171,17 +210,48 @@ options(const struct conf_listener *l)
 	};
 }
 
-static int
-complain(const struct conf_listener *l, const char *text, const char *why,
-    struct conf_report *report)
+/* 0 where there is none. */
+static uint16_t
+port_of(const struct net_spec *spec)
 {
-	int	 error = errno;
-	bool	 denied = error == EACCES || error == EPERM;
+	if (spec->kind != NET_ADDR)
+		return spec->port;
+	switch (spec->addr.u.sa.sa_family) {
+	case AF_INET:
+		return ntohs(spec->addr.u.in.sin_port);
+	case AF_INET6:
+		return ntohs(spec->addr.u.in6.sin6_port);
+	}
+	return 0;
+}
 
-	conf_complain(report, "%s: listen: \"%s\": %s: %s%s", l->where, text,
-	    why, strerror(error), denied && geteuid() != 0 ?
-	    " (binding there takes root, or CAP_NET_BIND_SERVICE for a port "
-	    "below 1024)" : "");
+/* Have we the port ourselves, at another address that overlaps? */
+static bool
+is_our_port(const struct ports *ports, uint16_t port)
+{
+	for (size_t i = 0; i < ports->n && port != 0; i++)
+		if (port_of(&ports->v[i]->spec) == port)
+			return true;
+	return false;
+}
+
+static int
+complain(const struct ports *ports, const struct conf_listener *l,
+    const struct conf_addr *a, const char *why, struct conf_report *report)
+{
+	int		 error = errno;
+	bool		 denied = error == EACCES || error == EPERM;
+	const char	*hint = "";
+
+	if (denied && geteuid() != 0)
+		hint = " (binding there takes root, or CAP_NET_BIND_SERVICE "
+		    "for a port below 1024)";
+	else if (error == EADDRINUSE && is_our_port(ports, port_of(&a->spec)))
+		hint = " (this daemon itself has that port at another "
+		    "address: take that away in one reload and add this in "
+		    "the next, or restart)";
+	conf_complain(report, "%s: listen: \"%s\": %s: %s%s", l->where,
+	    a->text, why, strerror(error), hint);
 	return denied ? 77 : 1;
 }
 
@@ -193,12 +263,11 @@ have(struct ports *ports, const struct conf_listener *l,
 	struct bound		*b = find(ports, &a->spec);
 	int			 fd;
 
+	if (b == NULL)
+		b = adopt(ports, &a->spec);
 	if (b != NULL)
-		fd = b->fd;
-	else if ((fd = adopt(ports, &a->spec)) != -1)
-		b = add(ports, &a->spec, fd);
-	if (b != NULL)
-		return net_listen_again(fd, &a->spec, &o, why) == 0 ? b : NULL;
+		return net_listen_again(b->fd, &a->spec, &o, why) == 0 ? b :
+		    NULL;
 	fd = net_listen(&a->spec, &o, why);
 	return fd == -1 ? NULL : add(ports, &a->spec, fd);
 }
@@ -219,7 +288,8 @@ bind_listener(struct ports *ports, const struct conf *conf, size_t i,
 		}
 		b = have(ports, l, &l->listen.v[j], &why);
 		if (b == NULL)
-			return complain(l, l->listen.v[j].text, why, report);
+			return complain(ports, l, &l->listen.v[j], why,
+			    report);
 		*v = mem_resize(*v, *n + 1, sizeof(**v));
 		(*v)[(*n)++] = (struct binding){ i, b };
 	}
@@ -309,15 +379,16 @@ bind_control(struct ports *ports, const struct conf *conf,
 		abort();	/* the configuration was checked */
 	free(text);
 	make_folder(conf->control.path);
-	fd = adopt(ports, &spec);
-	if (fd == -1)
+	b = adopt(ports, &spec);
+	if (b == NULL) {
 		fd = net_listen(&spec, &o, &why);
-	if (fd == -1) {
-		conf_complain(report, "control.path: %s: %s: %s",
-		    conf->control.path, why, strerror(errno));
-		return NULL;
+		if (fd == -1) {
+			conf_complain(report, "control.path: %s: %s: %s",
+			    conf->control.path, why, strerror(errno));
+			return NULL;
+		}
+		b = add(ports, &spec, fd);
 	}
-	b = add(ports, &spec, fd);
 	b->fresh = false;
 	b->keep = true;
 	if (control_rights(conf, &why) == 0)
@@ -338,8 +409,12 @@ is_in(const struct binding *v, size_t n, const struct bound *b)
 }
 
 void
-bind_commit(struct ports *ports, const struct binding *bindings, size_t n)
+bind_commit(struct ports *ports, const struct conf *conf,
+    const struct binding *bindings, size_t n)
 {
+	ports->conf = conf;
+	ports->bindings = bindings;
+	ports->nbindings = n;
 	for (size_t i = 0; i < ports->n; i++) {
 		struct bound	*b = ports->v[i];
 
@@ -352,23 +427,33 @@ bind_commit(struct ports *ports, const struct binding *bindings, size_t n)
 void
 bind_abandon(struct ports *ports)
 {
-	for (size_t i = ports->n; i-- > 0;)
-		if (ports->v[i]->fresh)
-			drop(ports, i, false);
+	for (size_t i = ports->n; i-- > 0;) {
+		const struct bound	*b = ports->v[i];
+
+		if (!b->fresh)
+			continue;
+		if (!b->lent)
+			shut(b->fd);
+		drop(ports, i, false);
+	}
+	for (size_t i = 0; i < ports->nbindings; i++) {
+		const struct binding	*v = &ports->bindings[i];
+		struct net_listen	 o =
+		    options(&ports->conf->listeners[v->listener]);
+		const char		*why;
+
+		(void)net_listen_again(v->bound->fd, &v->bound->spec, &o,
+		    &why);
+	}
 }
 
-/* Connections that wait to be accepted; 0 where nobody can tell. */
-static unsigned int
-waiting(int fd)
+/* Does a connection wait to be accepted? */
+static bool
+is_waiting(int fd)
 {
-	struct tcp_info	 info;
-	socklen_t	 len = sizeof(info);
+	struct pollfd	 p = { .fd = fd, .events = POLLIN };
 
-	memset(&info, 0, sizeof(info));
-	/* Of a listening socket it is the length of its queue. */
-	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == -1)
-		return 0;
-	return info.tcpi_unacked;
+	return poll(&p, 1, 0) == 1 && (p.revents & POLLIN) != 0;
 }
 
 int64_t
@@ -381,12 +466,11 @@ bind_tidy(struct ports *ports)
 
 		if (b->close_by == 0)
 			continue;
-		if (now < b->close_by && waiting(b->fd) > 0) {
+		if (now < b->close_by && is_waiting(b->fd)) {
 			next = now + LOOK_MS;
 			continue;
 		}
-		/* Copies in other processes would listen on. */
-		(void)shutdown(b->fd, SHUT_RDWR);
+		shut(b->fd);
 		drop(ports, i, false);
 	}
 	return next;
@@ -396,8 +480,8 @@ void
 bind_shut(const struct ports *ports)
 {
 	for (size_t i = 0; i < ports->n; i++)
-		if (!ports->v[i]->keep)
-			(void)shutdown(ports->v[i]->fd, SHUT_RDWR);
+		if (!ports->v[i]->keep && !ports->v[i]->lent)
+			shut(ports->v[i]->fd);
 }
 
 void

@@ -22,6 +22,8 @@ struct bound {
 	char		*path;		/* in the file system, or NULL */
 	ino_t		 ino;		/* of that path as we made it */
 	bool		 keep;		/* control's: of every generation */
+	bool		 lent;		/* not ours to shut, nor its path */
+	bool		 heir;		/* it will be: of the daemon before us */
 	bool		 fresh;		/* of a generation not in effect yet */
 	int64_t		 close_by;	/* io_now_ms(); 0: it is wanted */
 };
@@ -35,6 +37,7 @@ struct binding {
 struct inherited {
 	int	 fd;
 	char	*name;			/* as LISTEN_FDNAMES has it, or "" */
+	bool	 heir;
 };
 
 struct ports {
@@ -42,15 +45,26 @@ struct ports {
 	size_t			  n;
 	struct inherited	 *inherited;	/* that nobody has used yet */
 	size_t			  ninherited;
+	const struct conf	 *conf;		/* in effect, or NULL */
+	const struct binding	 *bindings;	/* its */
+	size_t			  nbindings;
 };
+
+/* By this name a daemon hands its successor what it made itself. */
+#define BIND_OURS	"sallyport"
 
 /*
  * Take the sockets that LISTEN_FDS announces (sd_listen_fds(3)) and forget
  * the variables.  They are used where a configuration names their address.
+ * They stay the business of who handed them to us; what our predecessor
+ * made becomes ours with bind_disinherit().
  */
-void	 bind_inherit(struct ports *ports);
+void	 bind_inherit(struct ports *ports, bool predecessor);
 
-/* Close those that no listener wanted, saying so. */
+/*
+ * Nobody before us serves any more.  Close what no listener wanted, saying
+ * so; of a predecessor's too nobody is to keep it listening.
+ */
 void	 bind_disinherit(struct ports *ports);
 
 /*
@@ -65,11 +79,17 @@ int	 bind_conf(struct ports *ports, const struct conf *conf,
 struct bound	*bind_control(struct ports *ports, const struct conf *conf,
 		    struct conf_report *report);
 
-/* These are in effect: whatever is in none of them is to be closed. */
-void	 bind_commit(struct ports *ports, const struct binding *bindings,
-	    size_t n);
+/*
+ * These are in effect, and must live on until the next are: whatever is in
+ * none of them is to be closed.
+ */
+void	 bind_commit(struct ports *ports, const struct conf *conf,
+	    const struct binding *bindings, size_t n);
 
-/* They will not be: close what was opened for them. */
+/*
+ * Those of the last bind_conf() will not be: close what was opened for them
+ * in every process, and give the rest back the options it had.
+ */
 void	 bind_abandon(struct ports *ports);
 
 /*
@@ -78,7 +98,10 @@ void	 bind_abandon(struct ports *ports);
  */
 int64_t	 bind_tidy(struct ports *ports);
 
-/* Refuse connections from now on, in every process that has a copy. */
+/*
+ * Refuse connections from now on, in every process that has a copy; but
+ * those that were lent to us wait for whoever is next.
+ */
 void	 bind_shut(const struct ports *ports);
 
 /* Close and free; remove paths that are still ours unless `leave'. */

@@ -400,7 +400,8 @@ make_sockets(struct master *m, struct conf *conf)
 			status = EXIT_RUNTIME;
 	}
 	if (m->now != NULL)
-		bind_commit(&m->ports, m->now->bindings, m->now->nbindings);
+		bind_commit(&m->ports, conf, m->now->bindings,
+		    m->now->nbindings);
 	for (size_t i = 0; i < report.nerrors; i++)
 		log_error("%s", report.errors[i]);
 	conf_report_free(&report);
@@ -430,7 +431,7 @@ plan_make(struct master *m, struct conf *conf)
 		log_error("socketpair: %s", strerror(errno));
 		return EXIT_RUNTIME;
 	}
-	bind_inherit(&m->ports);
+	bind_inherit(&m->ports, m->predecessor != -1);
 	for (const struct role *r = roles; r->name != NULL; r++)
 		for (size_t n = r->per_pool ? 0 : r->needed == NULL ? 1 :
 		    r->needed(conf); n > 0; n--)

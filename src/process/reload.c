@@ -241,7 +241,8 @@ commit(struct master *m)
 		else if (c->post->gen == old && !c->ending)
 			child_drain(c);
 	}
-	bind_commit(&m->ports, m->now->bindings, m->now->nbindings);
+	bind_commit(&m->ports, m->now->conf, m->now->bindings,
+	    m->now->nbindings);
 	free(old->bindings);
 	old->bindings = NULL;
 	old->nbindings = 0;
