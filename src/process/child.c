@@ -69,19 +69,24 @@ give_lane_in(const struct giving *g, const struct lane *lane)
 	return give(g, MSG_LANE_IN, NULL, 0, lane->in, lane->page_fd);
 }
 
-/* The text of a generation, and to those who want it the book. */
 static int
-give_generation(const struct giving *g, unsigned int role,
+give_book(const struct giving *g, unsigned int role,
     const struct generation *gen)
 {
 	int	 book = role == ROLE_KEEPER || gen->book_read_fd == -1 ?
 		    gen->book_fd : gen->book_read_fd;
 
+	return give_u32(g, MSG_BOOK, gen->number, book);
+}
+
+/* The text of a generation, and to those who want it the book. */
+static int
+give_generation(const struct giving *g, unsigned int role,
+    const struct generation *gen)
+{
 	if (give_u32(g, MSG_CONF, gen->number, gen->conf_fd) == -1)
 		return -1;
-	if (role == ROLE_LOGGER)
-		return 0;
-	return give_u32(g, MSG_BOOK, gen->number, book);
+	return role == ROLE_LOGGER ? 0 : give_book(g, role, gen);
 }
 
 static int
@@ -472,14 +477,20 @@ child_give(const struct master *m, struct child *c,
 		c->channel, io_now_ms() + HAND_MS,
 	};
 	unsigned int		 id = c->post->role->id;
+	uint32_t		 had = c->given;
 	int			 rc;
 
+	rc = give_u32(&g, MSG_CONF, gen->number, gen->conf_fd);
+	if (rc == -1)
+		return -1;
+	/* From here on it knows the number, to be told to forget it. */
 	c->given = gen->number;
-	rc = give_generation(&g, id, gen);
+	if (id != ROLE_LOGGER)
+		rc = give_book(&g, id, gen);
 	for (size_t i = 0; i < m->npools && rc == 0; i++) {
 		const struct pool	*p = m->pools[i];
 
-		if (p->since == gen->number)
+		if (p->since > had)
 			rc = give_pool(&g, id, p);
 	}
 	return rc;

@@ -13,7 +13,7 @@
 #include "process/plan.h"
 
 #define LANE_BYTES	(1024 * 1024)	/* of log lines that may wait */
-#define POOLS_MAX	(SETUP_LANES_MAX - 1)
+#define POOLS_MAX	(SETUP_LANES_MAX / 2)	/* others may be ending */
 
 static int
 lane_new(struct lane *lane)
@@ -21,6 +21,7 @@ lane_new(struct lane *lane)
 	const int	 size = LANE_BYTES;
 	int		 ends[2];
 
+	*lane = (struct lane){ .in = -1, .out = -1, .page_fd = -1 };
 	if (channel_pair(ends) == -1)
 		return -1;
 	lane->in = ends[0];
@@ -38,19 +39,26 @@ lane_new(struct lane *lane)
 }
 
 static void
+close_fd(int fd)
+{
+	if (fd != -1)
+		close(fd);
+}
+
+static void
 lane_free(struct lane *lane)
 {
-	close(lane->in);
+	close_fd(lane->in);
 	plan_close_lane(lane);
-	close(lane->page_fd);
-	munmap(lane->page, sizeof(*lane->page));
+	close_fd(lane->page_fd);
+	if (lane->page != NULL)
+		munmap(lane->page, sizeof(*lane->page));
 }
 
 void
 plan_close_lane(struct lane *lane)
 {
-	if (lane->out != -1)
-		close(lane->out);
+	close_fd(lane->out);
 	lane->out = -1;
 }
 
@@ -69,8 +77,8 @@ rendezvous_new(struct rendezvous *r)
 static void
 rendezvous_free(struct rendezvous *r)
 {
-	close(r->in);
-	close(r->out);
+	close_fd(r->in);
+	close_fd(r->out);
 }
 
 /* chroot would hide the sockets that such a pool dials. */
@@ -114,36 +122,41 @@ find_pool(const struct master *m, const char *name)
 	return NULL;
 }
 
+static void
+free_pool(struct pool *p)
+{
+	lane_free(&p->lane);
+	rendezvous_free(&p->keeper);
+	rendezvous_free(&p->carriers);
+	close_fd(p->live_fd);
+	if (p->live != NULL)
+		munmap(p->live, sizeof(*p->live));
+	free(p);
+}
+
+/* NULL with errno. */
 static struct pool *
 add_pool(struct master *m, const char *name, uint32_t since)
 {
 	struct pool	*p = mem_calloc(1, sizeof(*p));
+	int		 saved;
 
 	snprintf(p->name, sizeof(p->name), "%s", name);
 	p->since = since;
+	p->keeper = p->carriers = (struct rendezvous){ -1, -1 };
 	p->live_fd = proc_memfd("live", sizeof(*p->live));
 	if (lane_new(&p->lane) == -1 || rendezvous_new(&p->keeper) == -1 ||
 	    rendezvous_new(&p->carriers) == -1 ||
 	    p->live_fd == -1 ||
-	    (p->live = scoreboard_map_live(p->live_fd)) == NULL)
-		log_fatal(EXIT_RUNTIME, "pool %s: %s", name, strerror(errno));
+	    (p->live = scoreboard_map_live(p->live_fd)) == NULL) {
+		saved = errno;
+		free_pool(p);
+		errno = saved;
+		return NULL;
+	}
 	m->pools = mem_resize(m->pools, m->npools + 1, sizeof(*m->pools));
 	m->pools[m->npools++] = p;
 	return p;
-}
-
-static void
-free_pool(struct master *m, size_t i)
-{
-	struct pool	*p = m->pools[i];
-
-	lane_free(&p->lane);
-	rendezvous_free(&p->keeper);
-	rendezvous_free(&p->carriers);
-	close(p->live_fd);
-	munmap(p->live, sizeof(*p->live));
-	free(p);
-	m->pools[i] = m->pools[--m->npools];
 }
 
 static bool
@@ -157,36 +170,43 @@ has_post(const struct master *m, const struct generation *gen,
 	return false;
 }
 
-static void
+/* -1 with errno. */
+static int
 add_pool_posts(struct master *m, struct generation *gen,
     const struct role *role)
 {
 	for (size_t i = 0; i < gen->conf->nlisteners; i++) {
 		const char	*name = gen->conf->listeners[i].pool;
+		struct pool	*pool = find_pool(m, name);
 		struct post	*p;
 
 		if (has_post(m, gen, role, name))
 			continue;
+		if (pool == NULL)
+			pool = add_pool(m, name, gen->number);
+		if (pool == NULL)
+			return -1;
 		p = add_post(m, role);
 		p->gen = gen;
-		p->pool = find_pool(m, name);
-		if (p->pool == NULL)
-			p->pool = add_pool(m, name, gen->number);
+		p->pool = pool;
 		p->own_root &= !dials_paths(gen->conf, name);
 	}
+	return 0;
 }
 
+/* With those that others still have sessions in. */
 static size_t
-count_pools(const struct conf *conf)
+count_pools(const struct master *m, const struct conf *conf)
 {
-	size_t	 n = 0, j;
+	size_t	 n = m->npools, j;
 
 	for (size_t i = 0; i < conf->nlisteners; i++) {
+		const char	*name = conf->listeners[i].pool;
+
 		for (j = 0; j < i; j++)
-			if (strcmp(conf->listeners[j].pool,
-			    conf->listeners[i].pool) == 0)
+			if (strcmp(conf->listeners[j].pool, name) == 0)
 				break;
-		n += j == i;
+		n += j == i && find_pool(m, name) == NULL;
 	}
 	return n;
 }
@@ -198,13 +218,16 @@ make_conf_fd(const struct conf *conf)
 	FILE	*out = fd == -1 ? NULL : fdopen(fd, "w");
 	int	 copy;
 
-	if (out == NULL)
+	if (out == NULL) {
+		close_fd(fd);
 		return -1;
+	}
 	conf_print(conf, out);
 	copy = fcntl(fd, F_DUPFD_CLOEXEC, 10);
-	if (fclose(out) == EOF)
-		return -1;
-	return copy;
+	if (fclose(out) == 0)
+		return copy;
+	close_fd(copy);
+	return -1;
 }
 
 /* What holds before the keeper has said anything, or if it cannot. */
@@ -240,15 +263,21 @@ make_book(struct generation *gen)
 static void
 free_generation(struct generation *gen)
 {
-	if (gen->conf_fd != -1)
-		close(gen->conf_fd);
-	if (gen->book_fd != -1)
-		close(gen->book_fd);
-	if (gen->book_read_fd != -1)
-		close(gen->book_read_fd);
+	close_fd(gen->conf_fd);
+	close_fd(gen->book_fd);
+	close_fd(gen->book_read_fd);
 	free(gen->bindings);
 	conf_free(&gen->conf);
 	free(gen);
+}
+
+static int
+add_posts(struct master *m, struct generation *gen)
+{
+	for (const struct role *r = roles; r->name != NULL; r++)
+		if (r->per_pool && add_pool_posts(m, gen, r) == -1)
+			return -1;
+	return 0;
 }
 
 struct generation *
@@ -260,8 +289,10 @@ plan_add_generation(struct master *m, struct conf *conf,
 
 	gen->conf = conf;
 	gen->conf_fd = gen->book_fd = gen->book_read_fd = -1;
-	if (count_pools(conf) > POOLS_MAX)
-		conf_complain(report, "more than %d pools", POOLS_MAX);
+	if (count_pools(m, conf) > POOLS_MAX)
+		conf_complain(report, "more than %d pools, with those of "
+		    "earlier generations that still have sessions",
+		    POOLS_MAX);
 	else if ((gen->conf_fd = make_conf_fd(conf)) == -1 ||
 	    make_book(gen) == -1)
 		conf_complain(report, "memory to share: %s", strerror(errno));
@@ -277,10 +308,14 @@ plan_add_generation(struct master *m, struct conf *conf,
 	gen->number = ++m->numbers;
 	m->gens = mem_resize(m->gens, m->ngens + 1, sizeof(*m->gens));
 	m->gens[m->ngens++] = gen;
-	for (const struct role *r = roles; r->name != NULL; r++)
-		if (r->per_pool)
-			add_pool_posts(m, gen, r);
-	return gen;
+	if (add_posts(m, gen) == 0)
+		return gen;
+	conf_complain(report, "memory to share: %s", strerror(errno));
+	if (status != NULL)
+		*status = EXIT_RUNTIME;
+	bind_abandon(&m->ports);
+	plan_drop_generation(m, gen);
+	return NULL;
 }
 
 void
@@ -298,8 +333,10 @@ plan_drop_generation(struct master *m, struct generation *gen)
 
 		for (size_t j = 0; j < m->nposts; j++)
 			used |= m->posts[j]->pool == m->pools[i];
-		if (!used)
-			free_pool(m, i);
+		if (used)
+			continue;
+		free_pool(m->pools[i]);
+		m->pools[i] = m->pools[--m->npools];
 	}
 	for (i = 0; m->gens[i] != gen; i++)
 		continue;

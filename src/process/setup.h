@@ -21,7 +21,7 @@
 
 #define SETUP_FD	3
 #define SETUP_ADDRS_MAX	1024	/* listening sockets of one daemon */
-#define SETUP_LANES_MAX	64	/* that one logger reads */
+#define SETUP_LANES_MAX	128	/* that one logger reads */
 #define SETUP_BOARDS_MAX 1024	/* spawners of one daemon */
 #define SETUP_NAME_MAX	40	/* bytes with the NUL, of a pool's name */
 
