@@ -18,7 +18,6 @@
 struct changes {
 	const struct master	*m;
 	struct asker		 who;
-	size_t			 n;
 };
 
 void
@@ -89,9 +88,8 @@ refuse(const struct master *m, struct asker who,
 static void
 say_change(void *ctx, const char *text)
 {
-	struct changes	*c = ctx;
+	const struct changes	*c = ctx;
 
-	c->n++;
 	log_info("reload: %s", text);
 	reload_report(c->m, c->who, text);
 }
@@ -129,6 +127,7 @@ keep_fixed(struct conf *now, const struct conf *old)
 	now->carriers = old->carriers;
 }
 
+/* One that has just died is given it all when it is started again. */
 static int
 prepare(struct master *m)
 {
@@ -136,17 +135,40 @@ prepare(struct master *m)
 		struct child	*c = &m->children[i];
 
 		if (c->post->gen == NULL && !c->ending &&
-		    c->channel != -1 && child_give(m, c, m->next) == -1)
+		    c->channel != -1 && child_give(m, c, m->next) == -1 &&
+		    errno != EPIPE && errno != ECONNRESET)
 			return -1;
 	}
 	return 0;
+}
+
+static void
+count_change(void *ctx, const char *text)
+{
+	(void)text;
+	++*(size_t *)ctx;
+}
+
+/*
+ * Say what is otherwise on disk, and leave as it is what takes a restart.
+ * Does anything change?
+ */
+static bool
+take_changes(const struct master *m, struct asker who, struct conf *conf)
+{
+	struct changes	 changes = { m, who };
+	size_t		 n = 0;
+
+	conf_diff(m->now->conf, conf, say_change, &changes);
+	keep_fixed(conf, m->now->conf);
+	conf_diff(m->now->conf, conf, count_change, &n);
+	return n > 0;
 }
 
 void
 reload_begin(struct master *m, struct asker who)
 {
 	struct conf_report	 report = { .errors = NULL };
-	struct changes		 changes = { m, who, 0 };
 	struct conf		*conf;
 
 	notify_reloading();
@@ -155,18 +177,15 @@ reload_begin(struct master *m, struct asker who)
 		log_warn("%s", report.warnings[i]);
 		reload_report(m, who, report.warnings[i]);
 	}
-	if (conf != NULL) {
-		conf_diff(m->now->conf, conf, say_change, &changes);
-		keep_fixed(conf, m->now->conf);
-		if (changes.n == 0) {
-			log_info("reload: nothing has changed");
-			reload_report(m, who, "nothing has changed");
-			conf_free(&conf);
-			reload_answer(m, who, EXIT_OK);
-			goto out;
-		}
-		m->next = plan_add_generation(m, conf, &report, NULL);
+	if (conf != NULL && !take_changes(m, who, conf)) {
+		log_info("reload: nothing has changed");
+		reload_report(m, who, "nothing has changed");
+		conf_free(&conf);
+		reload_answer(m, who, EXIT_OK);
+		goto out;
 	}
+	if (conf != NULL)
+		m->next = plan_add_generation(m, conf, &report, NULL);
 	if (m->next == NULL) {
 		refuse(m, who, &report);
 		goto out;
@@ -214,13 +233,16 @@ static void
 start_spawners(struct master *m)
 {
 	m->reload.started = true;
-	for (size_t i = 0; i < m->nposts && m->next != NULL; i++)
-		if (m->posts[i]->gen == m->next &&
-		    (child_start(m, m->posts[i]) == -1 ||
-		    m->posts[i]->start_at != 0))
+	for (size_t i = 0; i < m->nposts && m->next != NULL; i++) {
+		if (m->posts[i]->gen != m->next)
+			continue;
+		if (child_start(m, m->posts[i]) == -1)
+			reload_fail(m, "a process cannot be started");
+		else if (m->posts[i]->start_at != 0)
 			reload_fail(m, "no more processes can be started "
 			    "while so many of earlier generations have "
 			    "sessions");
+	}
 }
 
 static void
@@ -247,6 +269,7 @@ commit(struct master *m)
 	old->bindings = NULL;
 	old->nbindings = 0;
 	log_init("master", (enum logline_level)m->now->conf->log.level);
+	proc_title("master, %zu listeners", m->now->conf->nlisteners);
 	log_info("generation %u is in effect, after %lld ms", m->now->number,
 	    (long long)(io_now_ms() - m->reload.began));
 	reload_say_ready(m);
@@ -271,6 +294,18 @@ reload_step(struct master *m)
 	return m->next == NULL ? INT64_MAX : deadline;
 }
 
+/* It may have sessions already, as good as any. */
+static void
+let_go(struct child *c)
+{
+	if (c->ready) {
+		child_drain(c);
+		return;
+	}
+	child_stop(c);
+	c->kill_at = io_now_ms() + STOP_MS;
+}
+
 void
 reload_fail(struct master *m, const char *why)
 {
@@ -287,10 +322,8 @@ reload_fail(struct master *m, const char *why)
 		if (m->posts[i]->gen == gen)
 			m->posts[i]->start_at = 0;
 	for (size_t i = 0; i < m->nchildren; i++)
-		if (m->children[i].post->gen == gen) {
-			child_stop(&m->children[i]);
-			m->children[i].kill_at = io_now_ms() + STOP_MS;
-		}
+		if (m->children[i].post->gen == gen)
+			let_go(&m->children[i]);
 	bind_abandon(&m->ports);
 	reload_say_ready(m);
 }
