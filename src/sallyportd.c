@@ -286,9 +286,9 @@ load(struct conf_report *report)
 	return conf;
 }
 
-/* The first time whoever typed the command is told what is wrong. */
+/* The first time whoever typed the command is told, or whoever runs now. */
 static struct conf *
-load_first(struct conf_report *report)
+load_first(struct conf_report *report, int predecessor)
 {
 	struct conf	*conf = load(report);
 	/* Else they are for the log. */
@@ -297,8 +297,11 @@ load_first(struct conf_report *report)
 	for (size_t i = 0; i < report->nwarnings && warn; i++)
 		fprintf(stderr, "sallyportd: warning: %s\n",
 		    report->warnings[i]);
-	for (size_t i = 0; i < report->nerrors; i++)
+	for (size_t i = 0; i < report->nerrors; i++) {
 		fprintf(stderr, "sallyportd: %s\n", report->errors[i]);
+		if (predecessor != -1 && !options.daemon)
+			upgrade_tell(predecessor, report->errors[i]);
+	}
 	return conf;
 }
 
@@ -415,13 +418,15 @@ make_absolute(struct master_order *order, int argc)
 
 	if (!has_flags(&options)) {
 		path = absolute(options.file);
+		if (strcmp(path, options.file) != 0)
+			order->argv[argc++] = mem_printf("--file=%s", path);
 		options.file = path;
-		order->argv[argc++] = mem_printf("--file=%s", path);
 	}
 	if (options.log_to != NULL) {
 		path = absolute(options.log_to);
+		if (strcmp(path, options.log_to) != 0)
+			order->argv[argc] = mem_printf("--log-to=%s", path);
 		options.log_to = path;
-		order->argv[argc] = mem_printf("--log-to=%s", path);
 	}
 }
 
@@ -450,12 +455,15 @@ main(int argc, char **argv)
 	fill_standard();
 	order.path = program(argv[0]);
 	order.argv = copy_words(argc, argv);
+	/* So that the next one finds itself, wherever it is started. */
+	free(order.argv[0]);
+	order.argv[0] = mem_strdup(order.path);
 	proc_title_init(argc, argv, environ);
 	if (argc == 2 && strncmp(argv[1], "--role=", 7) == 0)
 		run_role(argv[1] + 7);
 	parse_options(&options, argc, argv);
 	order.predecessor = upgrade_predecessor();
-	order.conf = load_first(&report);
+	order.conf = load_first(&report, order.predecessor);
 	order.report = &report;
 	if (order.conf == NULL)
 		return EXIT_CONFIG;

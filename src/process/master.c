@@ -258,11 +258,13 @@ hear_child(struct master *m, size_t i)
 	case 1:
 		return;
 	case -1:
+		c = &m->children[i];
 		log_error("%s %d said what it may not", c->post->role->name,
 		    (int)c->pid);
 		child_kill(c);
 	}
 	/* It ends, or has lost its wits; both end in child_bury(). */
+	c = &m->children[i];
 	close(c->channel);
 	c->channel = -1;
 	c->kill_at = io_now_ms() + STOP_MS;
@@ -360,8 +362,12 @@ static int
 finish(struct master *m)
 {
 	m->phase = STOPPING;
-	if (!m->upgrade.done)
+	if (!m->upgrade.done && m->predecessor == -1)
 		notify_stopping();
+	upgrade_abort(m, "the daemon stops");
+	/* One that we have replaced may have copies for long. */
+	if (!m->upgrade.done)
+		bind_shut(&m->ports);
 	end_children(m, false);
 	bind_free(&m->ports, m->upgrade.done);
 	plan_remove_pidfile(m);
@@ -394,7 +400,6 @@ start_all(struct master *m, const struct conf_report *report)
 			plan_say_what_is_lost(m);
 			for (size_t j = 0; j < report->nwarnings; j++)
 				log_warn("%s", report->warnings[j]);
-			bind_disinherit(&m->ports);
 			logging = true;
 		}
 	}
@@ -414,7 +419,8 @@ drain_pools(struct master *m, int64_t deadline)
 	m->phase = DRAINING;
 	m->deadline = deadline;
 	for (size_t i = 0; i < m->nposts; i++)
-		m->posts[i]->start_at = 0;
+		if (m->posts[i]->role->per_pool)
+			m->posts[i]->start_at = 0;
 	for (size_t i = 0; i < m->nchildren; i++)
 		if (has_sessions(&m->children[i]))
 			child_drain(&m->children[i]);
@@ -433,6 +439,7 @@ drain(struct master *m)
 	    "end", (long long)ms / 1000);
 	notify_stopping();
 	reload_fail(m, "the daemon is about to stop");
+	upgrade_abort(m, "the daemon is about to stop");
 	drain_pools(m, io_now_ms() + ms);
 	bind_shut(&m->ports);
 }
@@ -441,11 +448,20 @@ drain(struct master *m)
 static void
 retire(struct master *m)
 {
+	const int	 signals[] = { SIGHUP, SIGUSR2 };
 	struct child	*control = child_of(m, ROLE_CONTROL);
 
 	if (control != NULL)
 		child_stop(control);
+	for (size_t i = 0; i < m->nposts; i++)
+		if (m->posts[i]->role->id == ROLE_CONTROL)
+			m->posts[i]->start_at = 0;
 	drain_pools(m, INT64_MAX);
+	bind_free(&m->ports, true);
+	/* Who asked before that means the one who can. */
+	for (size_t i = 0; i < nitems(signals); i++)
+		if (sig_take(signals[i]) && m->upgrade.pid != 0)
+			(void)kill(m->upgrade.pid, signals[i]);
 	proc_title("master, replaced by process %d", (int)m->upgrade.pid);
 }
 
@@ -460,7 +476,8 @@ is_drained(const struct master *m)
 	return true;
 }
 
-static void
+/* True when there was one to see to. */
+static bool
 hear_signals(struct master *m)
 {
 	const struct asker	 nobody = { 0, 0 };
@@ -469,13 +486,20 @@ hear_signals(struct master *m)
 
 	if (sig_take(SIGQUIT))
 		drain(m);
+	else if (sig_take(SIGUSR1))
+		reopen(m);
 	/* What comes in the middle of one is the next to be done. */
-	if (free && sig_take(SIGHUP))
+	else if (free && sig_take(SIGHUP))
 		reload_begin(m, nobody);
 	else if (free && sig_take(SIGUSR2))
 		upgrade_begin(m, nobody);
-	if (sig_take(SIGUSR1))
-		reopen(m);
+	else if (m->phase == DRAINING && (sig_take(SIGHUP) |
+	    sig_take(SIGUSR2)))
+		log_warn("neither reload nor upgrade: ending with the last "
+		    "session");
+	else
+		return false;
+	return true;
 }
 
 static int64_t
@@ -507,15 +531,25 @@ look_after_all(struct master *m)
 static int
 take_over(struct master *m)
 {
+	bool	 dead;
+	int	 rc;
+
 	if (m->predecessor == -1)
 		return 0;
-	if (upgrade_take_over(m->predecessor) == -1) {
+	rc = upgrade_take_over(m->predecessor);
+	if (rc == -1) {
 		log_error("the daemon before this one does not let go");
 		return EXIT_RUNTIME;
 	}
+	dead = rc == 1;
+	/* Without the lock this one serves all the same, if it may. */
+	rc = plan_lock_pidfile(m, m->now->conf);
+	if (dead && rc != 0)
+		return rc;
+	if (dead)
+		log_warn("the daemon before this one has died meanwhile");
 	close(m->predecessor);
-	/* Without it this one serves all the same. */
-	(void)plan_lock_pidfile(m, m->now->conf);
+	m->predecessor = -1;
 	return 0;
 }
 
@@ -523,7 +557,9 @@ static void
 run(struct master *m, void (*announce)(int status))
 {
 	size_t	 n = m->now->conf->nlisteners;
+	int64_t	 next;
 
+	bind_disinherit(&m->ports);
 	if (m->pidfile != NULL)
 		(void)pidfile_write(m->pidfile);
 	proc_title("master, %zu listeners", n);
@@ -531,10 +567,11 @@ run(struct master *m, void (*announce)(int status))
 	reload_say_ready(m);
 	announce(EXIT_OK);
 	while (!is_stop_asked(m) && !is_drained(m)) {
-		wait_once(m, look_after_all(m));
-		hear_signals(m);
 		if (m->upgrade.done && m->phase == RUNNING)
 			retire(m);
+		next = look_after_all(m);
+		/* A signal may have waited for what has just ended. */
+		wait_once(m, hear_signals(m) ? 0 : next);
 	}
 }
 

@@ -34,7 +34,7 @@ fail(struct master *m, const char *why)
 }
 
 /* Descriptors in a row from FIRST_FD, with names, for one process. */
-static void
+static int
 hand_sockets(const struct ports *ports)
 {
 	char	*names = mem_strdup(""), *longer, text[32];
@@ -42,16 +42,24 @@ hand_sockets(const struct ports *ports)
 
 	high = mem_calloc(ports->n + 1, sizeof(*high));
 	/* First out of the way of each other, then in order. */
-	for (size_t i = 0; i < ports->n; i++)
-		if (ports->v[i]->close_by == 0)
-			high[n++] = fcntl(ports->v[i]->fd, F_DUPFD_CLOEXEC,
-			    FIRST_FD + 2 * (int)ports->n);
-	for (int i = 0; i < n; i++) {
-		(void)dup2(high[i], FIRST_FD + i);
-		longer = mem_printf("%s%ssallyport", names, i > 0 ? ":" : "");
+	for (size_t i = 0; i < ports->n; i++) {
+		const struct bound	*b = ports->v[i];
+
+		if (b->close_by != 0)
+			continue;
+		high[n] = fcntl(b->fd, F_DUPFD_CLOEXEC,
+		    FIRST_FD + (int)ports->n);
+		if (high[n] == -1)
+			return -1;
+		longer = mem_printf("%s%s%s", names, n > 0 ? ":" : "",
+		    b->lent ? "lent" : BIND_OURS);
 		free(names);
 		names = longer;
+		n++;
 	}
+	for (int i = 0; i < n; i++)
+		if (dup2(high[i], FIRST_FD + i) == -1)
+			return -1;
 	snprintf(text, sizeof(text), "%d", n);
 	(void)setenv("LISTEN_FDS", text, 1);
 	snprintf(text, sizeof(text), "%d", (int)getpid());
@@ -59,24 +67,40 @@ hand_sockets(const struct ports *ports)
 	(void)setenv("LISTEN_FDNAMES", names, 1);
 	free(names);
 	free(high);
+	return 0;
+}
+
+/* It is to begin with signals as any program finds them. */
+static void
+reset_signals(void)
+{
+	sigset_t	 none;
+
+	for (int s = 1; s < NSIG; s++)
+		(void)signal(s, SIG_DFL);
+	sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 static _Noreturn void
 execute(const struct master *m, int fd)
 {
-	char	 text[32];
+	char	 text[512];
 	int	 high;
 
 	/* Where nobody reads what it says before it has a log, we do. */
 	if (m->background && dup2(fd, STDERR_FILENO) == -1)
 		_exit(EXIT_RUNTIME);
-	high = fcntl(fd, F_DUPFD, FIRST_FD + 3 * (int)m->ports.n + 10);
+	high = fcntl(fd, F_DUPFD, FIRST_FD + 2 * (int)m->ports.n);
 	snprintf(text, sizeof(text), "%d", high);
 	(void)setenv(UPGRADE_ENV, text, 1);
 	notify_hand_on();
-	hand_sockets(&m->ports);
-	execv(m->path, m->argv);
-	fprintf(stderr, "%s: %s\n", m->path, strerror(errno));
+	if (high != -1 && hand_sockets(&m->ports) == 0) {
+		reset_signals();
+		execv(m->path, m->argv);
+	}
+	snprintf(text, sizeof(text), "%s: %s", m->path, strerror(errno));
+	upgrade_tell(high, text);
 	_exit(EXIT_RUNTIME);
 }
 
@@ -86,11 +110,10 @@ upgrade_begin(struct master *m, struct asker who)
 	struct upgrade	*u = &m->upgrade;
 	int		 ends[2];
 
-	u->who = who;
+	*u = (struct upgrade){ .who = who, .fd = -1 };
 	log_info("upgrade: starting %s", m->path);
 	reload_report(m, who, "starting the program on disk");
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == -1) {
-		u->fd = -1;
 		log_error("upgrade: socketpair: %s", strerror(errno));
 		reload_answer(m, who, EXIT_RUNTIME);
 		return;
@@ -118,9 +141,16 @@ hand_over(struct master *m)
 	if (m->pidfile != NULL)
 		(void)pidfile_close(m->pidfile);
 	m->pidfile = NULL;
+	if (send(u->fd, &yours, 1, MSG_NOSIGNAL) != 1) {
+		/* It died with the word on its lips. */
+		u->deaf = true;
+		if (plan_lock_pidfile(m, m->now->conf) == 0 &&
+		    m->pidfile != NULL)
+			(void)pidfile_write(m->pidfile);
+		return;
+	}
 	notify_mainpid(u->pid);
 	u->done = true;
-	(void)!send(u->fd, &yours, 1, MSG_NOSIGNAL);
 	close(u->fd);
 	u->fd = -1;
 	log_info("upgrade: process %d has taken over; ending with the last "
@@ -130,32 +160,69 @@ hand_over(struct master *m)
 	reload_answer(m, u->who, EXIT_OK);
 }
 
-void
-upgrade_hear(struct master *m)
+/* Pass on what it says; true at the word that it is ready. */
+static bool
+pass_on(const struct master *m, char *text)
 {
-	char	 buf[1024], *line, *end;
-	ssize_t	 n = recv(m->upgrade.fd, buf, sizeof(buf) - 1, MSG_DONTWAIT);
+	static const char	 word[] = { UPGRADE_READY, '\0' };
+	char			*ready = strpbrk(text, word), *line, *save;
 
-	if (n == -1 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n <= 0) {
-		/* Its status, which is about to come, tells more. */
-		(void)kill(m->upgrade.pid, SIGTERM);
-		m->upgrade.deaf = true;
-		return;
-	}
-	buf[n] = '\0';
-	for (line = buf; line != NULL && *line != '\0'; line = end) {
-		if (*line == UPGRADE_READY) {
-			hand_over(m);
-			return;
-		}
-		end = strchr(line, '\n');
-		if (end != NULL)
-			*end++ = '\0';
+	if (ready != NULL)
+		*ready = '\0';
+	for (line = strtok_r(text, "\n", &save); line != NULL;
+	    line = strtok_r(NULL, "\n", &save)) {
 		log_warn("upgrade: the new program says: %s", line);
 		reload_report(m, m->upgrade.who, line);
 	}
+	return ready != NULL;
+}
+
+/* 1 for the word, 0 for none yet, -1 when no more will come. */
+static int
+hear(struct master *m)
+{
+	char	 buf[1024];
+	ssize_t	 n = recv(m->upgrade.fd, buf, sizeof(buf) - 1, MSG_DONTWAIT);
+
+	if (n == -1 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (n <= 0)
+		return -1;
+	buf[n] = '\0';
+	return pass_on(m, buf);
+}
+
+void
+upgrade_hear(struct master *m)
+{
+	switch (hear(m)) {
+	case 1:
+		hand_over(m);
+		break;
+	case -1:
+		/* Its status, which is about to come, tells more. */
+		(void)kill(m->upgrade.pid, SIGTERM);
+		m->upgrade.deaf = true;
+	}
+}
+
+static void
+give_up(struct master *m, const char *why)
+{
+	struct upgrade	*u = &m->upgrade;
+
+	/* Not TERM: it must not take our end for leave to begin. */
+	if (u->pid != 0)
+		(void)kill(u->pid, SIGKILL);
+	u->pid = 0;
+	fail(m, why);
+}
+
+void
+upgrade_abort(struct master *m, const char *why)
+{
+	if (m->upgrade.fd != -1)
+		give_up(m, why);
 }
 
 int64_t
@@ -167,11 +234,14 @@ upgrade_look_after(struct master *m)
 		return INT64_MAX;
 	if (io_left_ms(u->deadline) > 0)
 		return u->deadline;
-	if (u->pid != 0)
-		(void)kill(u->pid, SIGKILL);
-	u->pid = 0;
-	fail(m, "the new program did not get ready in time");
+	give_up(m, "the new program did not get ready in time");
 	return INT64_MAX;
+}
+
+static bool
+is_readable(int fd)
+{
+	return io_wait(fd, POLLIN, io_now_ms()) > 0;
 }
 
 bool
@@ -182,11 +252,14 @@ upgrade_bury(struct master *m, pid_t pid, int status)
 
 	if (pid != u->pid || pid == 0)
 		return false;
-	if (u->fd != -1)
-		upgrade_hear(m);	/* what it said last */
 	u->pid = 0;
-	if (u->done || u->fd == -1)
+	if (u->fd == -1) {
+		log_error("upgrade: process %d, which had taken over, has "
+		    "ended", (int)pid);
 		return true;
+	}
+	while (!u->deaf && hear(m) == 0 && is_readable(u->fd))
+		continue;		/* what it said last */
 	if (WIFEXITED(status))
 		snprintf(why, sizeof(why), "the new program ended with status "
 		    "%d", WEXITSTATUS(status));
@@ -212,22 +285,32 @@ upgrade_predecessor(void)
 	return fd;
 }
 
+void
+upgrade_tell(int predecessor, const char *text)
+{
+	char	*line = mem_printf("%s\n", text);
+
+	(void)!send(predecessor, line, strlen(line), MSG_NOSIGNAL);
+	free(line);
+}
+
 int
 upgrade_take_over(int fd)
 {
 	const char	 ready = UPGRADE_READY;
 	char		 answer = 0;
 	int64_t		 deadline = io_now_ms() + ANSWER_MS;
+	ssize_t		 n = -1;
 
 	if (send(fd, &ready, 1, MSG_NOSIGNAL) != 1)
-		return -1;
-	while (io_left_ms(deadline) > 0) {
-		if (io_wait(fd, POLLIN, deadline) == -1 && errno == EINTR)
-			continue;
-		if (recv(fd, &answer, 1, MSG_DONTWAIT) == -1 &&
-		    errno == EAGAIN)
-			continue;
-		break;
+		return errno == EPIPE ? 1 : -1;
+	while (n == -1 && io_left_ms(deadline) > 0) {
+		(void)io_wait(fd, POLLIN, deadline);
+		n = recv(fd, &answer, 1, MSG_DONTWAIT);
+		if (n == -1 && errno == ECONNRESET)
+			n = 0;		/* gone, with our word unread */
 	}
+	if (n == 0)
+		return 1;
 	return answer == UPGRADE_YOURS ? 0 : -1;
 }
