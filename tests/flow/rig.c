@@ -338,7 +338,7 @@ write_conf(const struct daemon *d, const char *text)
 	f = fopen(path, "w");
 	ck_assert_ptr_nonnull(f);
 	fprintf(f, "user = \"nobody\";\n");
-	if (strstr(text, "log =") == NULL)
+	if (strstr(text, "log = {") == NULL)
 		fprintf(f, "log = { to = \"stdout\"; level = \"debug\"; };\n");
 	for (; *text != '\0'; text++) {
 		if (text[0] == '%' && text[1] == 'D') {
@@ -422,6 +422,18 @@ rig_up(struct daemon *d, const char *fmt, ...)
 }
 
 void
+rig_conf(struct daemon *d, const char *fmt, ...)
+{
+	char	 text[16384];
+	va_list	 ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	write_conf(d, text);
+}
+
+void
 rig_up_simple(struct daemon *d, int port, const char *forward)
 {
 	rig_up(d, "listeners = ( { name = \"l\"; listen = \"127.0.0.1:%d\"; "
@@ -478,6 +490,29 @@ rig_down(struct daemon *d)
 	free(d->log);
 }
 
+void
+rig_adopt(void)
+{
+	ck_assert_int_eq(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+}
+
+void
+rig_follow(struct daemon *d, pid_t pid)
+{
+	int64_t	 deadline = rig_now() + rig_patience(RIG_MS);
+
+	if (pid == d->pid)
+		return;
+	while (waitpid(d->pid, &d->status, WNOHANG) == 0) {
+		if (rig_now() >= deadline)
+			ck_abort_msg("master %d still runs", (int)d->pid);
+		read_log(d);
+		yield();
+	}
+	ck_assert_int_eq(d->status, 0);
+	d->pid = pid;
+}
+
 static const char *
 find_line(struct daemon *d, const char *text)
 {
@@ -494,6 +529,16 @@ find_line(struct daemon *d, const char *text)
 	return NULL;
 }
 
+/* With the end of what there was instead. */
+static void
+complain(const struct daemon *d, const char *text)
+{
+	size_t	 from = d->log_len > 4000 ? d->log_len - 4000 : 0;
+
+	ck_abort_msg("no line with \"%s\" after:\n%s", text,
+	    d->log + (d->seen > from ? d->seen : from));
+}
+
 const char *
 rig_line_ms(struct daemon *d, const char *text, int ms)
 {
@@ -507,8 +552,7 @@ rig_line_ms(struct daemon *d, const char *text, int ms)
 		if (line != NULL)
 			return line;
 		if (rig_now() >= deadline)
-			ck_abort_msg("no line with \"%s\" after:\n%s", text,
-			    d->log + d->seen);
+			complain(d, text);
 		(void)poll(&p, 1, 10);
 	}
 }
@@ -559,6 +603,33 @@ rig_proc(pid_t pid, const char *file, char *buf, size_t size)
 	}
 	buf[n > 0 ? n : 0] = '\0';
 	return buf;
+}
+
+size_t
+rig_descriptors(pid_t pid)
+{
+	char	 path[64];
+	size_t	 n = 0;
+	DIR	*dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	dir = opendir(path);
+	ck_assert_ptr_nonnull(dir);
+	while (readdir(dir) != NULL)
+		n++;
+	closedir(dir);
+	return n - 2;		/* . and .. */
+}
+
+long
+rig_memory(pid_t pid)
+{
+	char		 buf[4096];
+	const char	*p;
+
+	p = strstr(rig_proc(pid, "smaps_rollup", buf, sizeof(buf)), "\nPss:");
+	ck_assert_ptr_nonnull(p);
+	return strtol(p + 5, NULL, 10);
 }
 
 /* Is `pid' the daemon or one that descends from it?  Bounded depth. */

@@ -51,6 +51,10 @@ void	 rig_start(struct daemon *d, const char *fmt, ...)
 void	 rig_up(struct daemon *d, const char *fmt, ...)
 	    __attribute__((format(printf, 2, 3)));
 
+/* Another configuration at the same place, for whoever reads it next. */
+void	 rig_conf(struct daemon *d, const char *fmt, ...)
+	    __attribute__((format(printf, 2, 3)));
+
 /* One listener on `port' in front of `forward'; all else by default. */
 void	 rig_up_simple(struct daemon *d, int port, const char *forward);
 
@@ -62,6 +66,13 @@ int	 rig_wait(struct daemon *d, int ms);
 
 /* TERM, wait, expect 0, remove the folder. */
 void	 rig_down(struct daemon *d);
+
+/*
+ * Another process has become the master: once those before it have ended it
+ * is a child of this test, which must have called rig_adopt() before.
+ */
+void	 rig_adopt(void);
+void	 rig_follow(struct daemon *d, pid_t pid);
 
 /*
  * The next line with `text' in it that no earlier call has passed; the test
@@ -105,6 +116,10 @@ void	 rig_until(const struct daemon *d, const char *text, size_t n);
 void	 rig_until_gone(pid_t pid, int ms);
 /* The same, and its parent knows. */
 void	 rig_until_buried(pid_t pid);
+
+/* What a process holds: descriptors, and kilobytes that are its share. */
+size_t	 rig_descriptors(pid_t pid);
+long	 rig_memory(pid_t pid);
 
 /* The file below /proc/PID; "" when there is none. */
 char	*rig_proc(pid_t pid, const char *file, char *buf, size_t size);
