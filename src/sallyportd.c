@@ -447,7 +447,7 @@ main(int argc, char **argv)
 {
 	/* What it has until the end is kept where leak checkers see it. */
 	static struct master_order	 order = {
-		.load = load, .announce = announce,
+		.load = load, .announce = announce, .predecessor = -1,
 	};
 	struct conf_report		 report = { .errors = NULL };
 	int				 status;

@@ -123,6 +123,18 @@ bind_inherit(struct ports *ports, bool predecessor)
 	(void)unsetenv("LISTEN_FDNAMES");
 }
 
+static void
+free_inherited(struct ports *ports)
+{
+	for (size_t i = 0; i < ports->ninherited; i++) {
+		close(ports->inherited[i].fd);
+		free(ports->inherited[i].name);
+	}
+	free(ports->inherited);
+	ports->inherited = NULL;
+	ports->ninherited = 0;
+}
+
 /* Of what our predecessor made and we do not want. */
 static void
 end_inherited(int fd, const struct net_addr *a)
@@ -153,12 +165,8 @@ bind_disinherit(struct ports *ports)
 			log_warn("the socket %s that was handed to us as "
 			    "\"%s\" is in no listener's listen: closed",
 			    text, in->name);
-		close(in->fd);
-		free(in->name);
 	}
-	free(ports->inherited);
-	ports->inherited = NULL;
-	ports->ninherited = 0;
+	free_inherited(ports);
 }
 
 static struct bound *
@@ -491,4 +499,5 @@ bind_free(struct ports *ports, bool leave)
 		drop(ports, ports->n - 1, leave);
 	free(ports->v);
 	ports->v = NULL;
+	free_inherited(ports);
 }

@@ -493,7 +493,7 @@ hear_signals(struct master *m)
 		reload_begin(m, nobody);
 	else if (free && sig_take(SIGUSR2))
 		upgrade_begin(m, nobody);
-	else if (m->phase == DRAINING && (sig_take(SIGHUP) |
+	else if (m->phase == DRAINING && (sig_take(SIGHUP) ||
 	    sig_take(SIGUSR2)))
 		log_warn("neither reload nor upgrade: ending with the last "
 		    "session");
@@ -595,6 +595,7 @@ master_run(const struct master_order *order)
 	if (m.status != 0) {
 		bind_free(&m.ports, false);
 		plan_remove_pidfile(&m);
+		plan_free(&m);
 		return m.status;
 	}
 	start_all(&m, order->report);
