@@ -350,16 +350,17 @@ serves_the_queue(struct stage *s)
 
 	write_two(s, s->a, s->other, s->b);
 	reload(s);
+	rig_until(&s->d, "spawner", 1);
 	rig_until(&s->d, "worker tcp: idle", 8);
 	n = rig_pids(&s->d, "worker tcp: idle", pids, 16);
 	for (size_t i = 0; i < n; i++)
-		ck_assert_int_eq(kill(pids[i], SIGSTOP), 0);
+		(void)kill(pids[i], SIGSTOP);
 	for (size_t i = 0; i < 3; i++)
 		ck_assert_int_ne(fds[i] = rig_dial(s->other), -1);
 	write_one(s, s->a);
 	reload(s);
 	for (size_t i = 0; i < n; i++)
-		ck_assert_int_eq(kill(pids[i], SIGCONT), 0);
+		(void)kill(pids[i], SIGCONT);
 	for (size_t i = 0; i < 3; i++) {
 		struct pollfd	 p = { fds[i], POLLIN, 0 };
 		char		 id = 0;
@@ -652,6 +653,7 @@ START_TEST(old_generations_live_as_long_as_their_sessions)
 {
 	enum { N = 24 };
 	struct stage	 s;
+	char		 title[64];
 	size_t		 fds;
 	int		 held[N];
 
@@ -662,7 +664,9 @@ START_TEST(old_generations_live_as_long_as_their_sessions)
 		write_one(&s, i % 2 == 0 ? s.b : s.a);
 		(void)time_reload(&s, s.main, i % 2 == 0 ? 'b' : 'a');
 		/* Or one before it might still take the next session. */
-		rig_until(&s.d, "worker tcp: idle", 1);
+		snprintf(title, sizeof(title), "spawner tcp: 1 workers, "
+		    "generation %d, ending", i + 1);
+		rig_until(&s.d, title, 1);
 	}
 	rig_until(&s.d, "spawner", N + 1);
 	/* In no order that anybody could count on. */
