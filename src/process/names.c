@@ -301,9 +301,9 @@ learn(struct names *ns, struct name *nm, const struct net_addr *addrs,
 		memcpy(nm->addrs, addrs, n * sizeof(*addrs));
 		nm->n = n;
 	}
-	say(nm);
 	if (!same)
 		ns->changed(ns->ctx, nm);
+	say(nm);		/* when it is so for all */
 }
 
 static void

@@ -426,27 +426,36 @@ servers_inherited(const struct servers *t)
 	return t->inherited;
 }
 
+/* What is said must be so by then: whoever reads it acts on it. */
+static void
+say_state(const struct server *s, enum book_state before, int64_t for_us,
+    const char *why)
+{
+	if (s->state == BOOK_UP)
+		log_info("%s is up again after %" PRId64 " s", s->label,
+		    for_us / 1000000);
+	else if (s->state == BOOK_DOWN)
+		log_warn("%s is down: %s", s->label, why);
+	else if (before == BOOK_UP)
+		log_warn("%s does not answer: %s; others go first until it "
+		    "does", s->label, why);
+}
+
 void
 server_set_state(struct servers *t, struct server *s, enum book_state state,
     const char *why)
 {
-	int64_t	 now = io_now_us();
+	enum book_state	 before = s->state;
+	int64_t		 now = io_now_us(), since = s->since_us;
 
-	if (s->state == state)
+	if (before == state)
 		return;
-	if (state == BOOK_UP)
-		log_info("%s is up again after %" PRId64 " s", s->label,
-		    (now - s->since_us) / 1000000);
-	else if (state == BOOK_DOWN)
-		log_warn("%s is down: %s", s->label, why);
-	else if (s->state == BOOK_UP)
-		log_warn("%s does not answer: %s; others go first until it "
-		    "does", s->label, why);
 	/* Down and failed are one time of absence. */
-	if (s->state == BOOK_UP || state == BOOK_UP)
+	if (before == BOOK_UP || state == BOOK_UP)
 		s->since_us = now;
 	s->state = state;
 	write_state(s);
+	say_state(s, before, now - since, why);
 	if (state == BOOK_UP)
 		t->hooks.room(t->hooks.ctx, s->group);
 }
@@ -461,9 +470,9 @@ server_set_mode(struct servers *t, struct server *s, enum book_mode mode)
 
 	if (s->mode == mode)
 		return;
-	log_info("%s: %s", s->label, words[mode]);
 	s->mode = mode;
 	write_state(s);
+	log_info("%s: %s", s->label, words[mode]);
 	t->hooks.changed(t->hooks.ctx, s);
 	t->hooks.room(t->hooks.ctx, s->group);
 }
@@ -473,9 +482,9 @@ server_set_weight(struct servers *t, struct server *s, uint32_t weight)
 {
 	if (s->weight == weight)
 		return;
-	log_info("%s: weight %u", s->label, weight);
 	s->weight = weight;
 	write_state(s);
+	log_info("%s: weight %u", s->label, weight);
 	t->hooks.room(t->hooks.ctx, s->group);
 }
 
