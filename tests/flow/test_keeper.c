@@ -214,7 +214,7 @@ up_one(const char *listener, const char *server, const char *backend)
 }
 
 #define CHECK "check = { type = \"tcp\"; interval = \"100ms\"; " \
-	"timeout = \"100ms\"; rise = 2; fall = 2; };"
+	"timeout = \"500ms\"; rise = 2; fall = 2; };"
 
 START_TEST(of_three_servers_one_is_down_and_comes_back)
 {
@@ -255,7 +255,7 @@ END_TEST
 START_TEST(a_server_that_flaps_is_up_only_after_it_rose)
 {
 	up("", "check = { type = \"expect\"; expect = \"b\"; "
-	    "interval = \"100ms\"; timeout = \"100ms\"; rise = 3; "
+	    "interval = \"100ms\"; timeout = \"500ms\"; rise = 3; "
 	    "fall = 3; };");
 	/* Two of the three say another letter. */
 	until_said("is down: no answer in time", 2);
