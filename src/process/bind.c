@@ -499,5 +499,7 @@ bind_free(struct ports *ports, bool leave)
 		drop(ports, ports->n - 1, leave);
 	free(ports->v);
 	ports->v = NULL;
+	ports->bindings = NULL;
+	ports->nbindings = 0;
 	free_inherited(ports);
 }

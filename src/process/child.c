@@ -430,6 +430,7 @@ child_start(struct master *m, struct post *p)
 		return 0;
 	}
 	c.given = m->ngens > 0 ? m->gens[m->ngens - 1]->number : 0;
+	c.prepared = c.given;		/* as soon as it is ready */
 	if (launch(m, &c) == -1) {
 		log_error("cannot start %s: %s", p->role->name,
 		    strerror(errno));
@@ -447,10 +448,15 @@ child_start(struct master *m, struct post *p)
 static void
 not_listening(const struct child *c)
 {
-	/* One that does not read will be killed at its deadline. */
-	if (errno != EPIPE)
-		log_warn("%s %d does not listen: %s", c->post->role->name,
-		    (int)c->pid, strerror(errno));
+	int	 error = errno;
+
+	if (error == EPIPE)
+		return;			/* its end is about to be heard of */
+	log_warn("%s %d does not listen: %s", c->post->role->name,
+	    (int)c->pid, strerror(error));
+	/* What it missed is told to the next one. */
+	if (error == EAGAIN)
+		child_kill(c);
 }
 
 void

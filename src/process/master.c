@@ -55,8 +55,6 @@ on_ready(void *ctx, struct rd *r, int *fds)
 	(void)r;
 	(void)fds;
 	c->ready = true;
-	if (c->prepared < c->given)
-		c->prepared = c->given;
 	for (size_t i = 0; i < m->nchildren; i++) {
 		struct child	*old = &m->children[i];
 

@@ -487,6 +487,7 @@ open_handed(struct stage *s, bool to_other)
 	snprintf(s->dir, sizeof(s->dir), "/tmp/sallyport-flow.XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(s->dir));
 	snprintf(s->program, sizeof(s->program), "%s/sallyportd", s->dir);
+	snprintf(s->pid_file, sizeof(s->pid_file), "%s/pid", s->dir);
 	install(s, original());
 	s->a = crowd_server('a');
 	s->other = rig_port();
@@ -500,15 +501,21 @@ open_handed(struct stage *s, bool to_other)
 START_TEST(a_socket_that_was_handed_to_it_is_used)
 {
 	struct stage	 s;
+	pid_t		 next;
 
 	open_handed(&s, false);
-	rig_up_simple(&s.d, s.main, "127.0.0.1:1");
-	rig_conf(&s.d, "listeners = ( { name = \"l\"; listen = "
-	    "\"127.0.0.1:%d\"; forward = \"127.0.0.1:%d\"; } );\n", s.main,
-	    s.a);
+	rig_up(&s.d, "pid_file = \"%s\"; listeners = ( { name = \"l\"; listen "
+	    "= \"127.0.0.1:%d\"; forward = \"127.0.0.1:1\"; } );\n",
+	    s.pid_file, s.main);
+	rig_conf(&s.d, "pid_file = \"%s\"; listeners = ( { name = \"l\"; "
+	    "listen = \"127.0.0.1:%d\"; forward = \"127.0.0.1:%d\"; } );\n",
+	    s.pid_file, s.main, s.a);
 	rig_kill(&s.d, SIGHUP);
 	(void)rig_line(&s.d, "is in effect");
 	(void)crowd_until(s.main, 'a');
+	next = upgrade(&s, s.d.pid);
+	(void)crowd_until(s.main, 'a');
+	rig_follow(&s.d, next);
 	ck_assert_uint_eq(rig_count(&s.d, "that was handed to us"), 0);
 	rig_down(&s.d);
 	/* It was lent: whoever is next finds it open. */
