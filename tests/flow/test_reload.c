@@ -720,7 +720,8 @@ main(void)
 	    connections_in_the_queue_of_a_removed_listener_are_served);
 	tcase_add_test(tc, an_address_that_overlaps_ours_is_explained);
 	tcase_add_test(seen, pools_come_and_go_and_come_again);
-	tcase_add_test(seen, a_session_keeps_its_pool_while_it_is_gone_and_back);
+	tcase_add_test(seen,
+	    a_session_keeps_its_pool_while_it_is_gone_and_back);
 	tcase_add_test(tc, the_log_moves_with_a_reload);
 	tcase_add_test(tc, a_reload_asked_for_during_another_is_not_lost);
 	tcase_add_test(seen, twenty_reloads_in_a_burst_end_with_the_last_file);

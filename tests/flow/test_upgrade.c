@@ -361,6 +361,27 @@ START_TEST(a_stop_in_the_middle_of_an_upgrade_is_a_stop)
 }
 END_TEST
 
+START_TEST(a_program_that_hangs_keeps_nobody_from_stopping)
+{
+	struct stage	 s;
+	int		 held;
+
+	open_stage(&s);
+	held = crowd_session(s.main);
+	install_text(&s, "#!/bin/sh\nexec sleep 300\n");
+	rig_kill(&s.d, SIGUSR2);
+	(void)rig_line(&s.d, "upgrade: starting");
+	(void)crowd_until(s.main, 'a');
+	rig_kill(&s.d, SIGQUIT);
+	(void)rig_line(&s.d, "upgrade: the daemon is about to stop");
+	(void)crowd_until(s.main, REFUSED);
+	crowd_check(held);
+	close(held);
+	ck_assert_int_eq(rig_wait(&s.d, RIG_MS), 0);
+	rig_until(&s.d, "sleep 300", 0);
+}
+END_TEST
+
 START_TEST(when_the_old_master_is_killed_in_between_somebody_serves_or_nobody)
 {
 	struct stage	 s;
@@ -556,13 +577,14 @@ main(void)
 	tcase_set_timeout(tc, rig_is_slow() ? 300 : 60);
 	tcase_set_timeout(seen, 60);
 	tcase_add_test(seen, fifty_upgrades_refuse_nobody_and_cut_nobody);
-	tcase_add_test(tc, a_program_that_does_not_start_changes_nothing);
+	tcase_add_test(seen, a_program_that_does_not_start_changes_nothing);
 	tcase_add_test(tc, a_broken_configuration_stops_an_upgrade_only);
 	tcase_add_test(tc, the_old_master_hears_signals_while_it_drains);
 	tcase_add_test(tc,
 	    the_new_master_can_be_stopped_before_the_old_one_ends);
 	tcase_add_test(tc, an_upgrade_takes_up_what_the_file_says_now);
 	tcase_add_test(seen, a_stop_in_the_middle_of_an_upgrade_is_a_stop);
+	tcase_add_test(tc, a_program_that_hangs_keeps_nobody_from_stopping);
 	tcase_add_test(seen,
 	    when_the_old_master_is_killed_in_between_somebody_serves_or_nobody);
 	tcase_add_test(tc, reload_and_upgrade_follow_each_other);
