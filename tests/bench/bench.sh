@@ -117,6 +117,18 @@ run() {
 	done <"$BENCH_DIR/figures" >>"$BENCH_DIR/values"
 }
 
+busy() {
+	awk '$1 == "cpu" { print $2 + $3 + $4 + $7 + $8, \
+	    $2 + $3 + $4 + $5 + $6 + $7 + $8 + $9 }' /proc/stat
+}
+
+# How much of the CPUs, in percent, others use while we do nothing.
+others() {
+	set -- "$(busy)"
+	sleep 1
+	echo "$1 $(busy)" | awk '{ printf "%.0f\n", ($3 - $1) / ($4 - $2) * 100 }'
+}
+
 run_round() {
 	for row in $rows; do
 		for peer in $peers; do
@@ -134,7 +146,7 @@ describe
 : >"$BENCH_DIR/values"
 round=1
 while [ $round -le "$rounds" ]; do
-	echo "round $round: load average $(cut -d' ' -f1 /proc/loadavg)" >&2
+	echo "round $round: others use $(others) % of the CPUs" >&2
 	run_round
 	# Each begins a round in its turn.
 	# shellcheck disable=SC2086 # these are several
