@@ -23,7 +23,7 @@ suite=haproxy
 # one each and say its name.
 pick_ports() {
 	for name in one two three web told told6 nobody \
-	    ha_v1 ha_v2 ha_tlv ha_ssl ha_v6 ha_chain ha_to ha_to6 \
+	    ha_v1 ha_v2 ha_tlv ha_ssl ha_tls ha_v6 ha_chain ha_to ha_to6 \
 	    ha_load ha_roundrobin ha_leastconn ha_weights ha_source ha_first \
 	    ha_backup \
 	    sp_gate sp_checked sp_bare sp_chain sp_to1 sp_to2 sp_to2_v6 \
@@ -72,6 +72,16 @@ ha_front() {
 ha_told='http-request return status 200 content-type text/plain'
 ha_told="$ha_told lf-string \"%ci %cp %fi %fp\\n\""
 
+# Sets tls_bind: where HAProxy has TLS to tell of, if openssl makes a key.
+make_tls() {
+	tls_bind=
+	command -v openssl >/dev/null || return 0
+	openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost \
+	    -keyout "$scratch/key" -out "$scratch/cert" 2>"$scratch/openssl"
+	cat "$scratch/cert" "$scratch/key" >"$scratch/tls.pem"
+	tls_bind="bind 127.0.0.1:$ha_tls ssl crt $scratch/tls.pem"
+}
+
 start_haproxy() {
 	gate="server s 127.0.0.1:$sp_gate"
 	tlv='proxy-v2-options unique-id,crc32c'
@@ -79,7 +89,7 @@ start_haproxy() {
 $(ha_front v1 "$gate send-proxy")
 $(ha_front v2 "$gate send-proxy-v2")
 $(ha_front tlv 'unique-id-format %ci.%cp.%rt' "$gate send-proxy-v2 $tlv")
-$(ha_front ssl "$gate send-proxy-v2-ssl-cn")
+$(ha_front ssl "$gate send-proxy-v2-ssl-cn" "$tls_bind")
 $(ha_front v6 "$gate send-proxy-v2" "bind [::1]:$ha_v6")
 $(ha_front chain "server s 127.0.0.1:$sp_chain send-proxy-v2")
 $(ha_front load "server s 127.0.0.1:$sp_load send-proxy-v2")
@@ -199,6 +209,12 @@ through() {
 	eval "port=\$ha_$1"
 	same_bytes "$1" "http://127.0.0.1:$port"
 	client_is_logged "http://127.0.0.1:$port/small"
+}
+
+through_tls() {
+	need openssl
+	same_bytes tls "https://127.0.0.1:$ha_tls" -k
+	client_is_logged -k "https://127.0.0.1:$ha_tls/small"
 }
 
 through_v6() {
@@ -406,6 +422,7 @@ nginx_modules=
 scratch_begin
 make_www
 pick_ports
+make_tls
 start_nginx
 sp_config >"$scratch/sallyportd.conf"
 gate_start "$scratch/sallyportd.conf"
@@ -415,6 +432,8 @@ check "4 MB and the client come through with send-proxy" through v1
 check "4 MB and the client come through with send-proxy-v2" through v2
 check "a unique id and a checksum are no obstacle" through tlv
 check "4 MB and the client come through with send-proxy-v2-ssl-cn" through ssl
+check "4 MB and the client come through with a header that tells of TLS" \
+    through_tls
 check "4 MB and the client come through with IPv6" through_v6
 check "a client of a local socket comes through another" through_unix
 check "HAProxy's checks with a header find us up" check_with_header
