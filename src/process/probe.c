@@ -122,7 +122,7 @@ on_connected(struct probe *p)
 		return -1;
 	}
 	if (p->task.send_proxy != 0 && back_send_proxy(p->watch.fd,
-	    p->task.send_proxy, NULL, NULL, &why) == -1) {
+	    p->task.send_proxy, NULL, NULL, NULL, &why) == -1) {
 		set_why(p, "", why);
 		return -1;
 	}

@@ -71,6 +71,7 @@ struct sb_worker {
 	_Atomic uint32_t	 wakeups;	/* from waiting for work */
 	_Atomic uint32_t	 served;	/* sessions */
 	flow_count		 up, down;	/* bytes of this session */
+	_Atomic uint64_t	 victim;	/* session to be killed */
 	struct sb_session	 session;
 };
 

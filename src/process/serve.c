@@ -39,6 +39,12 @@ struct session {
 						   or this file */
 };
 
+static void
+id_text(uint64_t id, char *buf, size_t size)
+{
+	snprintf(buf, size, "%016" PRIx64, id);
+}
+
 void
 serve_log(const struct sb_session *s, uint64_t up, uint64_t down,
     const char *end, const char *why)
@@ -52,7 +58,7 @@ serve_log(const struct sb_session *s, uint64_t up, uint64_t down,
 		return;
 	l.event = logline_string("session");
 	l.text = logline_string("");
-	snprintf(id, sizeof(id), "%016" PRIx64, s->id);
+	id_text(s->id, id, sizeof(id));
 	snprintf(bytes[0], sizeof(bytes[0]), "%" PRIu64, up);
 	snprintf(bytes[1], sizeof(bytes[1]), "%" PRIu64, down);
 	snprintf(ms, sizeof(ms), "%" PRId64 ".%03d", took / 1000,
@@ -344,11 +350,13 @@ introduce(struct session *ss)
 	const struct conf_server	*server =
 	    &ss->backend->servers.v[ss->back.server];
 	const char			*why;
+	char				 id[20];
 
 	if (server->send_proxy == 0)
 		return 0;
+	id_text(ss->s->board->session.id, id, sizeof(id));
 	if (back_send_proxy(ss->back.fd, (int)server->send_proxy,
-	    &ss->front.client, front_to(&ss->front), &why) == 0)
+	    &ss->front.client, front_to(&ss->front), id, &why) == 0)
 		return 0;
 	net_abort(ss->back.fd);
 	return refuse(ss, END_SERVER_RESET, why);
@@ -372,6 +380,19 @@ ask_in(struct session *ss)
 	return refuse(ss, END_LIMIT, ask_text(verdict));
 }
 
+static void
+note_client(struct session *ss)
+{
+	struct sb_worker	*board = ss->s->board;
+
+	sb_write_begin(board);
+	memcpy(board->session.via, board->session.client,
+	    sizeof(board->session.via));
+	net_text(&ss->front.client, board->session.client,
+	    sizeof(board->session.client));
+	sb_write_end(board);
+}
+
 /* The client as a header names it is the one that counts. */
 static int
 open_front(struct session *ss)
@@ -384,23 +405,17 @@ open_front(struct session *ss)
 		.proxy_from = l->proxy_protocol.from.v,
 		.nfrom = l->proxy_protocol.from.n,
 	};
-	struct sb_worker		*board = ss->s->board;
+	int				 rc;
 
-	if (front_open(&ss->front, &rules, ss->deadline, &ss->s->told,
-	    &ss->end) == -1) {
+	rc = front_open(&ss->front, &rules, ss->deadline, &ss->s->told,
+	    &ss->end);
+	if (ss->front.proxied)
+		note_client(ss);	/* also of one that is denied */
+	if (rc == -1)
 		ss->why = ss->front.why;
-		return -1;
-	}
-	access_source_of(&ss->front.client, &ss->source);
-	if (!ss->front.proxied)
-		return 0;
-	sb_write_begin(board);
-	memcpy(board->session.via, board->session.client,
-	    sizeof(board->session.via));
-	net_text(&ss->front.client, board->session.client,
-	    sizeof(board->session.client));
-	sb_write_end(board);
-	return 0;
+	else
+		access_source_of(&ss->front.client, &ss->source);
+	return rc;
 }
 
 static void
@@ -409,8 +424,6 @@ begin(struct session *ss, int fd, const struct net_addr *peer)
 	struct sb_worker	*board = ss->s->board;
 	struct sb_session	*s = &board->session;
 
-	/* What was meant for the session before came too late for it. */
-	sig_forget(SIG_KILLED);
 	front_init(&ss->front, fd, peer);
 	ss->deadline = io_now_ms() + ss->s->router.conf->timeouts.handshake;
 	sb_write_begin(board);
@@ -421,6 +434,7 @@ begin(struct session *ss, int fd, const struct net_addr *peer)
 	snprintf(s->listener, sizeof(s->listener), "%s", ss->l->name);
 	client_text(fd, peer, s->client, sizeof(s->client));
 	sb_write_end(board);
+	ss->s->told.id = s->id;
 	atomic_store(&board->up, 0);
 	atomic_store(&board->down, 0);
 	atomic_store(&board->state, SB_BUSY);

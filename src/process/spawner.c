@@ -391,7 +391,7 @@ on_kill(void *ctx, struct rd *r, int *fds)
 	const struct spawner	*sp = ctx;
 	uint32_t		 slot = rd_u32(r);
 	uint64_t		 id = rd_u64(r);
-	const struct sb_worker	*w;
+	struct sb_worker	*w;
 	struct sb_session	 session;
 
 	(void)fds;
@@ -399,8 +399,10 @@ on_kill(void *ctx, struct rd *r, int *fds)
 		return -1;
 	w = scoreboard_worker(&sp->sb, slot);
 	if (sp->pids[slot] != 0 && atomic_load(&w->state) == SB_BUSY &&
-	    sb_read(w, &session) && session.id == id)
+	    sb_read(w, &session) && session.id == id) {
+		atomic_store(&w->victim, id);
 		(void)kill(sp->pids[slot], SIG_KILLED);
+	}
 	return 0;
 }
 

@@ -222,7 +222,10 @@ prepare_server(struct worker *w)
 	v->board = w->board;
 	v->ask = ask_new(s->keeper_fd, s->start.generation);
 	handover_init(&v->handover, s->carrier_fd);
-	v->told = (struct told){ hear_keeper, v->ask };
+	v->told = (struct told){
+		.heard = hear_keeper, .ctx = v->ask,
+		.victim = &w->board->victim,
+	};
 	if (getrandom(&v->next_id, sizeof(v->next_id), 0) !=
 	    (ssize_t)sizeof(v->next_id))
 		log_fatal(1, "getrandom: %s", strerror(errno));

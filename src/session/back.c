@@ -18,6 +18,19 @@ enum outcome {
 	OVER,			/* the session is; *end says why */
 };
 
+/* A dial has an outcome; what poll shows tells a good one. */
+static enum outcome
+result(int fd, short revents)
+{
+	int	 error;
+
+	if ((revents & (POLLERR | POLLHUP)) == 0 ||
+	    (error = net_dial_result(fd)) == 0)
+		return CONNECTED;
+	errno = error;
+	return FAILED;
+}
+
 /* Wait for the dial, or with fd -1 for nothing, until `deadline'. */
 static enum outcome
 wait_for(int fd, int front, const struct told *told, int64_t deadline,
@@ -45,7 +58,7 @@ wait_for(int fd, int front, const struct told *told, int64_t deadline,
 			return OVER;
 		}
 		if (p[0].revents != 0)
-			return CONNECTED;
+			return result(fd, p[0].revents);
 		/* A local client that sent all it had and left: serve it. */
 		p[1].fd = -1;
 	}
@@ -75,10 +88,6 @@ dial_one(struct back *b, const struct back_options *o, int front,
 	if (!pending)
 		return CONNECTED;
 	rc = wait_for(b->fd, front, o->told, deadline, end);
-	if (rc == CONNECTED && (error = net_dial_result(b->fd)) != 0) {
-		errno = error;
-		rc = FAILED;
-	}
 	if (rc != CONNECTED) {
 		error = errno;
 		net_abort(b->fd);
@@ -186,10 +195,11 @@ back_dial(struct back *b, const struct back_candidate *c, size_t n,
 
 int
 back_send_proxy(int fd, int version, const struct net_addr *from,
-    const struct net_addr *to, const char **why)
+    const struct net_addr *to, const char *id, const char **why)
 {
 	uint8_t	 buf[PROXY_HEADER_OUT_MAX];
-	size_t	 len = proxy_header_encode(version, from, to, NULL, 0, buf);
+	size_t	 len = proxy_header_encode(version, from, to, id,
+		    id != NULL ? strlen(id) : 0, buf);
 	ssize_t	 n;
 
 	/* Nothing was written yet, so there is room, or no connection. */

@@ -77,7 +77,7 @@ finish(struct flow *f)
 {
 	if (f->cut)
 		return FLOW_FROM_RESET;
-	if (!f->broken)
+	if (!f->broken && !f->last)
 		(void)shutdown(f->to, SHUT_WR);
 	f->done = true;
 	return FLOW_OK;

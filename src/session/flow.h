@@ -35,6 +35,8 @@ struct flow {
 	bool		 reset;		/* it did so without an orderly end */
 	bool		 cut;		/* an end of `from' is no orderly one */
 	bool		 done;		/* nothing will move any more */
+	bool		 last;		/* the other one is done: `to' is
+					   about to be closed anyway */
 	size_t		 discarded;	/* bytes, since broken */
 	flow_count	*bytes;		/* passed on */
 };

@@ -106,12 +106,14 @@ relay_step(struct relay *r, short front, short back, enum end *end)
 	}
 	/* A reset is told once: here, and not to the reader. */
 	down->cut |= up->reset;
+	down->last = up->done;
 	if (flow_step(down, (back & in) != 0, (front & out) != 0) ==
 	    FLOW_FROM_RESET) {
 		*end = down->broken ? outcome(r) : END_SERVER_RESET;
 		return false;
 	}
 	up->cut |= down->reset;
+	up->last = down->done;
 	*end = outcome(r);
 	return !up->done || !down->done;
 }

@@ -9,12 +9,14 @@
  *
  * The flags of the first two stay, as they end the worker too.  The others
  * are for one session and are taken.  So a worker that serves on forgets
- * SIG_KILLED and SIGALRM before the next session: they may have come late.
+ * SIGALRM before the next session, as it may have come late.
  */
 #ifndef SESSION_TOLD_H
 #define SESSION_TOLD_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "session/end.h"
 
@@ -28,6 +30,12 @@
 struct told {
 	bool	(*heard)(void *ctx);
 	void	 *ctx;
+	/*
+	 * Which session SIG_KILLED is meant for, and which this is: one that
+	 * comes late must not end the next.  NULL: whichever it finds.
+	 */
+	const _Atomic uint64_t	*victim;
+	uint64_t		 id;
 };
 
 /*

@@ -236,13 +236,15 @@ START_TEST(servers_hear_of_the_client_as_they_want_it)
 			    "127.0.0.1 %d %d\r\n", port, s.port);
 			rig_hear(server, want);
 		} else {
-			rig_hear_bytes(server, head, 28);
+			rig_hear_bytes(server, head, 47);
 			ck_assert_mem_eq(head, "\r\n\r\n\0\r\nQUIT\n\x21\x11"
-			    "\0\x0c\x7f\0\0\x01\x7f\0\0\x01", 24);
+			    "\0\x1f\x7f\0\0\x01\x7f\0\0\x01", 24);
 			ck_assert_int_eq((uint8_t)head[24] << 8 |
 			    (uint8_t)head[25], port);
 			ck_assert_int_eq((uint8_t)head[26] << 8 |
 			    (uint8_t)head[27], s.port);
+			/* PP2_TYPE_UNIQUE_ID: the id that the log has. */
+			ck_assert_mem_eq(head + 28, "\x05\0\x10", 3);
 		}
 		rig_say(client, "and then");
 		rig_hear(server, "and then");

@@ -752,22 +752,28 @@ START_TEST(a_server_reads_who_its_client_is)
 	int			 ends[2];
 
 	unit_tcp_pair(ends);
-	ck_assert_int_eq(back_send_proxy(ends[0], 1, &from, &to, &why), 0);
+	ck_assert_int_eq(back_send_proxy(ends[0], 1, &from, &to, "0123",
+	    &why), 0);
 	unit_expect(ends[1], v1, sizeof(v1) - 1);
-	ck_assert_int_eq(back_send_proxy(ends[0], 2, &from, &to, &why), 0);
+	ck_assert_int_eq(back_send_proxy(ends[0], 2, &from, &to, "0123",
+	    &why), 0);
 	ck_assert_int_ne(unit_wait(ends[1], POLLIN, UNIT_MS), 0);
-	ck_assert_int_eq(recv(ends[1], buf, sizeof(buf), 0), 28);
-	ck_assert_int_eq(proxy_header_decode(buf, 28, &h, &why), 28);
+	ck_assert_int_eq(recv(ends[1], buf, sizeof(buf), 0), 35);
+	ck_assert_int_eq(proxy_header_decode(buf, 35, &h, &why), 35);
+	ck_assert_uint_eq(h.id_len, 4);
+	ck_assert_mem_eq(h.id, "0123", 4);
 	ck_assert(net_same(&h.from, &from));
 	ck_assert(net_same(&h.to, &to));
-	ck_assert_int_eq(back_send_proxy(ends[0], 2, NULL, NULL, &why), 0);
+	ck_assert_int_eq(back_send_proxy(ends[0], 2, NULL, NULL, NULL, &why),
+	    0);
 	ck_assert_int_ne(unit_wait(ends[1], POLLIN, UNIT_MS), 0);
 	ck_assert_int_eq(recv(ends[1], buf, sizeof(buf), 0), 16);
 	ck_assert_int_eq(proxy_header_decode(buf, 16, &h, &why), 16);
 	ck_assert(h.local);
 	unit_reset(ends[1]);
 	ck_assert_int_ne(unit_wait(ends[0], POLLERR, UNIT_MS), 0);
-	ck_assert_int_eq(back_send_proxy(ends[0], 2, &from, &to, &why), -1);
+	ck_assert_int_eq(back_send_proxy(ends[0], 2, &from, &to, NULL, &why),
+	    -1);
 	ck_assert_str_eq(why, "the server did not take the PROXY header");
 	close(ends[0]);
 }
