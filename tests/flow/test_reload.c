@@ -709,7 +709,7 @@ main(void)
 	TCase	*tc = tcase_create("plain"), *seen = tcase_create("seen");
 
 	tcase_set_timeout(tc, rig_is_slow() ? 300 : 60);
-	tcase_set_timeout(seen, 60);
+	tcase_set_timeout(seen, SANITIZED ? 180 : 60);
 	tcase_add_test(seen, two_hundred_reloads_refuse_nobody_and_cut_nobody);
 	tcase_add_test(tc, a_broken_file_leaves_all_as_it_is);
 	tcase_add_test(tc, a_reload_that_changes_nothing_says_so);
