@@ -572,24 +572,25 @@ int
 main(void)
 {
 	Suite	*s = suite_create("upgrade");
+	/* valgrind takes long to end a worker that was not killed. */
 	TCase	*tc = tcase_create("plain"), *seen = tcase_create("seen");
 
 	tcase_set_timeout(tc, rig_is_slow() ? 300 : 60);
 	tcase_set_timeout(seen, 60);
 	tcase_add_test(seen, fifty_upgrades_refuse_nobody_and_cut_nobody);
 	tcase_add_test(seen, a_program_that_does_not_start_changes_nothing);
-	tcase_add_test(tc, a_broken_configuration_stops_an_upgrade_only);
-	tcase_add_test(tc, the_old_master_hears_signals_while_it_drains);
-	tcase_add_test(tc,
+	tcase_add_test(seen, a_broken_configuration_stops_an_upgrade_only);
+	tcase_add_test(seen, the_old_master_hears_signals_while_it_drains);
+	tcase_add_test(seen,
 	    the_new_master_can_be_stopped_before_the_old_one_ends);
-	tcase_add_test(tc, an_upgrade_takes_up_what_the_file_says_now);
+	tcase_add_test(seen, an_upgrade_takes_up_what_the_file_says_now);
 	tcase_add_test(seen, a_stop_in_the_middle_of_an_upgrade_is_a_stop);
-	tcase_add_test(tc, a_program_that_hangs_keeps_nobody_from_stopping);
+	tcase_add_test(seen, a_program_that_hangs_keeps_nobody_from_stopping);
 	tcase_add_test(seen,
 	    when_the_old_master_is_killed_in_between_somebody_serves_or_nobody);
-	tcase_add_test(tc, reload_and_upgrade_follow_each_other);
+	tcase_add_test(seen, reload_and_upgrade_follow_each_other);
 	tcase_add_test(seen, one_in_the_background_upgrades_too);
-	tcase_add_test(tc, a_socket_that_was_handed_to_it_is_used);
+	tcase_add_test(seen, a_socket_that_was_handed_to_it_is_used);
 	tcase_add_test(tc, a_socket_that_no_listener_wants_is_closed_and_named);
 	tcase_add_test(tc, a_socket_that_was_handed_to_another_is_left_alone);
 	suite_add_tcase(s, tc);
