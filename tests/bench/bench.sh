@@ -22,8 +22,9 @@ fds=20000		# what HAProxy asks for with its configuration here
 faults=0
 
 # One message of a session wakes three processes, and where they happen to be
-# then makes it 15 us or 80.  So load and server keep to theirs; every proxy has
-# two, as it has two threads or workers.  Of two CPUs one must serve for both.
+# then makes it 15 us or 80.  So load and server keep to their CPUs, and every
+# proxy has two, for its two threads or workers.  Where there are but two in
+# all, one serves both.
 if [ "$(nproc)" -ge 4 ]; then
 	: "${LOAD_CPUS=0,1}" "${PROXY_CPUS=2,3}"
 else
