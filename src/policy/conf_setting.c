@@ -252,7 +252,8 @@ read_section(const struct reading *rd, const config_setting_t *group,
 			complain_unknown(rd, s, section);
 			continue;
 		}
-		if (rd->lists_only && section == CONF_TOP && k->type != CONF_LIST) {
+		if (rd->lists_only && section == CONF_TOP &&
+		    k->type != CONF_LIST) {
 			complain_at(rd, s, "a file of conf_d may hold "
 			    "backends and listeners only");
 			continue;

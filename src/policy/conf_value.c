@@ -260,7 +260,8 @@ set_quantity(const struct conf_key *k, const char *text, int64_t *out)
 {
 	int64_t	 v;
 
-	if (conf_quantity_parse(conf_key_unit(k), text, k->min, k->max, &v) == -1 ||
+	if (conf_quantity_parse(conf_key_unit(k), text, k->min, k->max,
+	    &v) == -1 ||
 	    (k->step > 1 && v % k->step != 0))
 		return -1;
 	*out = v;

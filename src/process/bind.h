@@ -23,7 +23,7 @@ struct bound {
 	ino_t		 ino;		/* of that path as we made it */
 	bool		 keep;		/* control's: of every generation */
 	bool		 lent;		/* not ours to shut, nor its path */
-	bool		 heir;		/* it will be: of the daemon before us */
+	bool		 heir;		/* it will be: of our predecessor */
 	bool		 fresh;		/* of a generation not in effect yet */
 	int64_t		 close_by;	/* io_now_ms(); 0: it is wanted */
 };

@@ -332,7 +332,8 @@ on_hello(void *ctx, struct rd *r, int *fds)
 		return -1;
 	if (all->npeers == all->npeers_max) {
 		log_warn("more than %zu processes would speak to the keeper; "
-		    "those of pool %s must wait", all->npeers_max, m->from.pool);
+		    "those of pool %s must wait", all->npeers_max,
+		    m->from.pool);
 		return 0;
 	}
 	p = mem_calloc(1, sizeof(*p));

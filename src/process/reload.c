@@ -88,9 +88,14 @@ refuse(const struct master *m, struct asker who,
 static void
 say_change(void *ctx, const char *text)
 {
+	struct logline	 l = { .level = LOGLINE_INFO };
 	const struct changes	*c = ctx;
 
-	log_info("reload: %s", text);
+	/* An event: of those, each is written, however many come. */
+	l.event = logline_string("reload");
+	l.text = logline_string("");
+	logline_add(&l, LOGLINE_STRING, "change", text);
+	log_event(&l);
 	reload_report(c->m, c->who, text);
 }
 

@@ -18,7 +18,7 @@
 #define ANSWER_MS	2000	/* for the keeper to answer */
 #define QUIET_MS	1000	/* without a byte, and a session is idle */
 #define TURNS		64	/* waits between looks for a crowd */
-#define CROWD		8	/* busy workers above which carriers do better */
+#define CROWD		8	/* busy workers: more, and carriers do better */
 
 /* What one session is made of. */
 struct session {
@@ -33,7 +33,7 @@ struct session {
 	int64_t				 deadline;	/* to be relayed by */
 	int64_t				 end_by;	/* or 0 */
 	bool				 asked;	/* the keeper counts it */
-	bool				 carried;	/* it is not ours any more */
+	bool				 carried;	/* not ours any more */
 	enum end			 end;
 	const char			*why;	/* in the words of front, back,
 						   or this file */

@@ -47,7 +47,7 @@ struct setup_meet {
 	unsigned int	 role;			/* of those who send it */
 	char		 pool[SETUP_NAME_MAX];
 	int		 fd;
-	int		 keeper_fd;		/* for a carrier: the same pool's */
+	int		 keeper_fd;		/* a carrier's, of that pool */
 };
 
 /* Payloads that one build hands to itself. */

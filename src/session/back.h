@@ -62,7 +62,8 @@ int	 back_dial(struct back *b, const struct back_candidate *candidates,
 /*
  * Say on a connection that is new who the client is and what it had dialled,
  * in a PROXY header of version 1 or 2; both NULL if it is for ourselves, as
- * for a check.  Version 2 carries the session's id unless that is NULL.  Returns 0, or -1 with *why when not all of it was taken: then
+ * for a check.  Version 2 carries the session's id unless that is NULL.
+ * Returns 0, or -1 with *why when not all of it was taken: then
  * the connection is of no use.
  */
 int	 back_send_proxy(int fd, int version, const struct net_addr *from,

@@ -24,7 +24,7 @@ struct carry;
 /* One session; in memory of its owner, who zeroes it first. */
 struct carried {
 	struct relay		 relay;	/* descriptors, times, counters */
-	size_t			 buffer;	/* bytes read at once, at most */
+	size_t			 buffer;	/* bytes read at once */
 	int64_t			 end_by;	/* io_now_ms(), or 0 */
 	void			*owner;
 	/* The rest is carry.c's. */

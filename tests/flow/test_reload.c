@@ -547,7 +547,7 @@ START_TEST(a_reload_asked_for_during_another_is_not_lost)
 		held = crowd_session(s.main);
 		write_two(&s, s.a, s.other, s.a);
 		rig_kill(&s.d, SIGHUP);
-		(void)rig_line(&s.d, "reload:");
+		(void)rig_line(&s.d, "reload change=");
 		write_two(&s, s.b, s.other, s.b);
 		rig_kill(&s.d, SIGHUP);
 		(void)time_reload(&s, s.main, 'b');
