@@ -29,7 +29,7 @@ die() {
 # fill IN OUT: a peer's configuration.
 fill() {
 	splice=
-	[ "$peer" != splice ] || splice='option splice-auto'
+	[ "$peer" != splice ] || splice='option splice-response'
 	sed -e "s|@LISTEN@|$at|" -e "s|@SERVER@|$echo_at|" \
 	    -e "s|@DIR@|$dir|" -e "s|@SPLICE@|$splice|" \
 	    -e "s|@MODULE@|$BENCH_MODULE|" "$here/$1" >"$dir/$2"
