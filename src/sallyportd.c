@@ -449,7 +449,7 @@ main(int argc, char **argv)
 	static struct master_order	 order = {
 		.load = load, .announce = announce, .predecessor = -1,
 	};
-	struct conf_report		 report = { .errors = NULL };
+	static struct conf_report	 report;
 	int				 status;
 
 	fill_standard();
