@@ -33,6 +33,7 @@
 #define REPEATS_MAX	10	/* of one line in a window, before silence */
 #define WINDOW_MS	10000
 #define LAST_WORDS_MS	1000	/* to read on once the master is gone */
+#define GATHER_MS	2	/* from lines written to the next */
 #define BATCH		64	/* lines of a lane before the next one */
 
 /* One line that keeps coming. */
@@ -519,7 +520,11 @@ serve_once(struct logger *g)
 			(void)read_lane(g, i);
 	close_windows(g, io_now_ms());
 	drop_closed_lanes(g);
-	flush(g);
+	if (g->len > 0) {
+		flush(g);
+		/* Lines that come in a rush are read and written together. */
+		(void)sig_ppoll(&p[n], 1, GATHER_MS);
+	}
 }
 
 void

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -133,6 +134,15 @@ raise_limit(__rlimit_resource_t what)
 		return;
 	rl.rlim_cur = rl.rlim_max;
 	(void)setrlimit(what, &rl);
+}
+
+int
+proc_cpus(void)
+{
+	cpu_set_t	 cpus;
+
+	return sched_getaffinity(0, sizeof(cpus), &cpus) == -1 ? 1 :
+	    CPU_COUNT(&cpus);
 }
 
 int

@@ -60,6 +60,9 @@ void	 proc_drop(const struct proc_user *user, int dir);
  */
 void	 proc_die_with(pid_t parent, int signo);
 
+/* CPUs that this process may use. */
+int	 proc_cpus(void);
+
 /* Descriptors that this process may have. */
 int	 proc_descriptors(void);
 

@@ -17,8 +17,7 @@
 
 #define ANSWER_MS	2000	/* for the keeper to answer */
 #define QUIET_MS	1000	/* without a byte, and a session is idle */
-#define TURNS		64	/* waits between looks for a crowd */
-#define CROWD		8	/* busy workers: more, and carriers do better */
+#define TURNS		8	/* waits between looks for a crowd */
 
 /* What one session is made of. */
 struct session {
@@ -139,7 +138,8 @@ is_crowded(const struct server *s)
 	int32_t			 busy = (int32_t)atomic_load(&pool->workers) -
 				    atomic_load(&pool->idle);
 
-	return busy > CROWD || atomic_load(&pool->full) != 0;
+	/* With a CPU for each, nothing is as fast as they are. */
+	return busy > s->cpus || atomic_load(&pool->full) != 0;
 }
 
 /* Nothing is held and nothing has come for a while, or much has. */

@@ -20,6 +20,7 @@ struct server {
 	struct sb_worker *board;
 	struct ask	*ask;
 	struct handover	 handover;
+	int		 cpus;
 	struct told	 told;		/* of what the keeper says */
 	uint64_t	 next_id;
 	uint8_t		*buf;		/* for both directions */

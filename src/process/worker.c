@@ -221,6 +221,7 @@ prepare_server(struct worker *w)
 	v->router = (struct router){ w->conf, w->start->book, w->pool };
 	v->board = w->board;
 	v->ask = ask_new(s->keeper_fd, s->start.generation);
+	v->cpus = proc_cpus();
 	handover_init(&v->handover, s->carrier_fd);
 	v->told = (struct told){
 		.heard = hear_keeper, .ctx = v->ask,
