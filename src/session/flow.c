@@ -41,7 +41,8 @@ fill(struct flow *f)
 {
 	ssize_t	 n;
 
-	n = recv(f->from, f->buf + f->len, f->size - f->len, 0);
+	n = recv(f->from, f->buf + f->len, f->size - f->len,
+	    MSG_DONTWAIT);
 	if (n > 0)
 		f->len += (size_t)n;
 	else if (n == 0)
@@ -56,7 +57,8 @@ drain(struct flow *f)
 {
 	ssize_t	 n;
 
-	n = send(f->to, f->buf + f->off, f->len - f->off, MSG_NOSIGNAL);
+	n = send(f->to, f->buf + f->off, f->len - f->off,
+	    MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (n == -1) {
 		if (errno == EAGAIN || errno == EINTR)
 			return;
