@@ -1,6 +1,7 @@
 #include <sys/socket.h>
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -54,6 +55,20 @@ send_line(const struct logline *l)
 	}
 	if (n == -1)
 		atomic_fetch_add(&out_lane->dropped, 1);
+}
+
+int
+log_wait(int ms)
+{
+	struct pollfd	 p = { .fd = out, .events = POLLOUT };
+	int64_t		 deadline;
+
+	/* Mostly there is, and nobody need ask for the time. */
+	if (out == -1 || ms <= 0 || poll(&p, 1, 0) != 0)
+		return ms;
+	deadline = io_now_ms() + ms;
+	(void)poll(&p, 1, ms);
+	return io_left_ms(deadline);
 }
 
 void

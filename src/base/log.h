@@ -38,6 +38,12 @@ void	 log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void	 log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void	 log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/*
+ * Wait until the lane has room, at most ms; what is left of them.  For who
+ * has many lines at once and would lose them.
+ */
+int	 log_wait(int ms);
+
 /* An event with fields; role and time are filled in here. */
 void	 log_event(struct logline *l);
 
