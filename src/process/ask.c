@@ -16,8 +16,6 @@
 #define PAUSE_MIN_MS	10	/* until the keeper is dialled again */
 #define PAUSE_MAX_MS	200
 
-#define NOTHING		UINT32_MAX
-
 struct ask {
 	int			 rendezvous;
 	uint32_t		 generation;
@@ -27,9 +25,9 @@ struct ask {
 	uint32_t		 verdict, place, index;
 	bool			 asked;		/* something may be held */
 	/* What the keeper counts for us. */
-	uint32_t		 listener;	/* or NOTHING */
+	uint32_t		 listener;	/* or ASK_NOTHING */
 	struct access_source	 source;
-	uint32_t		 server;	/* or NOTHING */
+	uint32_t		 server;	/* or ASK_NOTHING */
 	bool			 established;
 	bool			 yield;
 	int64_t			 hello;		/* when it was last said */
@@ -73,7 +71,7 @@ ask_new(int rendezvous, uint32_t generation)
 	a->rendezvous = rendezvous;
 	a->generation = generation;
 	a->fd = -1;
-	a->listener = a->server = NOTHING;
+	a->listener = a->server = ASK_NOTHING;
 	return a;
 }
 
@@ -102,7 +100,7 @@ ask_free(struct ask **ask)
 static bool
 holds_anything(const struct ask *a)
 {
-	return a->listener != NOTHING || a->server != NOTHING;
+	return a->listener != ASK_NOTHING || a->server != ASK_NOTHING;
 }
 
 static int
@@ -212,13 +210,11 @@ static const struct channel_rule rules[] = {
 
 /* Take all that is on the line.  Answers that came too late are ignored. */
 static void
-hear(struct ask *a)
+take_all(struct ask *a)
 {
 	struct pollfd	 p = { .fd = a->fd, .events = POLLIN };
 	uint32_t	 id = 0;
 
-	/* Before it is read: what comes then is signalled anew. */
-	sig_forget(SIGIO);
 	while (a->fd != -1 && poll(&p, 1, 0) == 1) {
 		if (channel_dispatch_id(a->fd, ROLE_KEEPER, rules,
 		    nitems(rules), a, &id) != 1)
@@ -226,6 +222,14 @@ hear(struct ask *a)
 		else if (id != 0 && id == a->id)
 			a->answered = true;
 	}
+}
+
+static void
+hear(struct ask *a)
+{
+	/* Before it is read: what comes then is signalled anew. */
+	sig_forget(SIGIO);
+	take_all(a);
 }
 
 /* Wait for the line, or with fd -1 for the deadline.  -1: the session ends. */
@@ -361,7 +365,7 @@ ask_place(struct ask *a, uint32_t backend, uint64_t key, uint64_t tried,
 	uint8_t		 buf[64];
 	struct wr	 w;
 
-	a->server = NOTHING;
+	a->server = ASK_NOTHING;
 	wr_init(&w, buf, sizeof(buf));
 	wr_u32(&w, a->generation);
 	wr_u32(&w, backend);
@@ -391,7 +395,7 @@ void
 ask_established(struct ask *a)
 {
 	a->established = true;
-	if (a->fd != -1 && a->listener != NOTHING)
+	if (a->fd != -1 && a->listener != ASK_NOTHING)
 		tell(a, MSG_ESTABLISHED, NULL, 0);
 }
 
@@ -402,7 +406,7 @@ ask_failed(struct ask *a, uint32_t server_index)
 	struct wr	 w;
 
 	if (a->server == server_index)
-		a->server = NOTHING;
+		a->server = ASK_NOTHING;
 	wr_init(&w, buf, sizeof(buf));
 	wr_u32(&w, a->generation);
 	wr_u32(&w, server_index);
@@ -416,7 +420,7 @@ ask_release(struct ask *a)
 	bool	 asked = a->asked;
 
 	a->asked = a->established = a->yield = false;
-	a->listener = a->server = NOTHING;
+	a->listener = a->server = ASK_NOTHING;
 	if (a->fd != -1 && asked)
 		tell(a, MSG_RELEASE, NULL, 0);
 }
@@ -437,6 +441,24 @@ ask_hear(struct ask *a)
 }
 
 bool
+ask_look(struct ask *a)
+{
+	take_all(a);
+	a->yield = false;
+	if (a->fd != -1 || !holds_anything(a))
+		return true;
+	/* One that ends each line at once is not worth a loop. */
+	if (io_now_ms() < a->hello + PAUSE_MAX_MS)
+		return false;
+	if (say_hello(a) == 0)
+		return true;
+	/* Of a pool that is no more nobody counts anything. */
+	if (errno == EPIPE)
+		a->listener = a->server = ASK_NOTHING;
+	return errno == EPIPE;
+}
+
+bool
 ask_holds(const struct ask *a, struct ask_held *held, int *line)
 {
 	*held = (struct ask_held){
@@ -451,7 +473,16 @@ ask_let_go(struct ask *a)
 {
 	hang_up(a);
 	a->asked = a->established = a->yield = false;
-	a->listener = a->server = NOTHING;
+	a->listener = a->server = ASK_NOTHING;
+}
+
+void
+ask_renumber(struct ask *a, const struct ask_held *held)
+{
+	a->generation = held->generation;
+	a->listener = held->listener;
+	a->server = held->server;
+	a->source = held->source;
 }
 
 struct ask *
@@ -459,9 +490,7 @@ ask_adopt(int rendezvous, const struct ask_held *held, int line)
 {
 	struct ask	*a = ask_new(rendezvous, held->generation);
 
-	a->listener = held->listener;
-	a->server = held->server;
-	a->source = held->source;
+	ask_renumber(a, held);
 	a->asked = a->established = true;
 	a->fd = line;
 	if (make_audible(line) == -1)

@@ -53,6 +53,9 @@ enum ask_verdict {
 /* Half a sentence for the log: "more than max_sessions_per_source". */
 const char	*ask_text(enum ask_verdict verdict);
 
+/* In place of a listener's or a server's number. */
+#define ASK_NOTHING	UINT32_MAX
+
 struct ask;
 
 /*
@@ -90,8 +93,8 @@ void	 ask_release(struct ask *a);
  */
 struct ask_held {
 	uint32_t		 generation;
-	uint32_t		 listener;	/* or ~0 */
-	uint32_t		 server;	/* or ~0 */
+	uint32_t		 listener;	/* or ASK_NOTHING */
+	uint32_t		 server;	/* or ASK_NOTHING */
 	struct access_source	 source;
 };
 bool		 ask_holds(const struct ask *a, struct ask_held *held,
@@ -99,6 +102,16 @@ bool		 ask_holds(const struct ask *a, struct ask_held *held,
 void		 ask_let_go(struct ask *a);
 struct ask	*ask_adopt(int rendezvous, const struct ask_held *held,
 		    int line);
+
+/* Its generation goes: the next keeper is told in those numbers. */
+void		 ask_renumber(struct ask *a, const struct ask_held *held);
+
+/*
+ * For who has many lines and takes SIGIO once for all, before he looks at
+ * any: take what is on this one.  False when something is held that the
+ * keeper could not be told: to be called again in a while.
+ */
+bool		 ask_look(struct ask *a);
 
 /*
  * SIGIO has come: something is on the line while nothing was asked.
