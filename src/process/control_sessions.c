@@ -105,6 +105,7 @@ struct killing {
 	size_t		 n;
 	size_t		 sent;
 	int64_t		 wait_until;	/* once all were sent */
+	bool		 followed;
 	struct target	 v[];
 };
 
@@ -164,6 +165,42 @@ kill_over(struct client *c, const struct killing *k, size_t nleft,
 	client_done(c, o, nleft == 0 ? 0 : 1);
 }
 
+static int
+compare_ids(const void *a, const void *b)
+{
+	const struct target	*s = a, *t = b;
+
+	return s->id < t->id ? -1 : s->id > t->id;
+}
+
+/*
+ * Who has left its worker may have gone to a carrier, once, instead of ended:
+ * then it is told there.
+ */
+static bool
+follow(const struct control *ct, struct killing *k)
+{
+	struct board_cursor	 at = { .end = false };
+	struct board_session	 s;
+	size_t			 pages = SIZE_MAX;
+	bool			 found = false;
+
+	qsort(k->v, k->n, sizeof(k->v[0]), compare_ids);
+	while (boards_next(&ct->boards, &at, &pages, &s)) {
+		const struct target	 now = { s.serial, s.s.id, s.slot };
+		struct target		*t = bsearch(&now, k->v, k->n,
+					    sizeof(now), compare_ids);
+
+		if (t == NULL || t->board == now.board)
+			continue;
+		*t = now;
+		found = true;
+	}
+	if (found)
+		k->sent = 0;
+	return found;
+}
+
 static void
 kill_more(void *ctx, struct client *c)
 {
@@ -189,6 +226,13 @@ kill_more(void *ctx, struct client *c)
 			continue;
 		id_text(k->v[i].id, id);
 		json_array_append_new(left, json_string(id));
+	}
+	if (nleft == 0 && !k->followed) {
+		k->followed = true;
+		if (follow(ct, k)) {
+			json_decref(left);
+			return;
+		}
 	}
 	if (nleft == 0 || io_left_ms(k->wait_until) == 0)
 		kill_over(c, k, nleft, left);
