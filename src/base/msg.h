@@ -15,7 +15,7 @@
 
 #define MSG_HEADER	8	/* bytes */
 #define MSG_PAYLOAD_MAX	4096	/* bytes, for all but log lines */
-#define MSG_FDS_MAX	4	/* descriptors with one message */
+#define MSG_FDS_MAX	3	/* descriptors with one message */
 
 struct msg {
 	uint16_t	 type;

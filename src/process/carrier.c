@@ -23,6 +23,7 @@
 #include "base/sig.h"
 #include "process/channel.h"
 #include "process/handover.h"
+#include "process/held.h"
 #include "process/role.h"
 #include "process/sandbox.h"
 #include "process/serve.h"
@@ -30,6 +31,9 @@
 
 #define TURN_MS		60000
 #define RESERVE		64	/* descriptors that are no session's */
+#define KEEPER_MS	200	/* until the keeper is tried again */
+#define LOG_MS		20	/* that lines may wait for room, each turn */
+#define LOG_ALL_MS	1500	/* the same for those of all sessions */
 
 struct carrier;
 
@@ -38,6 +42,8 @@ struct door {
 	struct carrier		*carrier;
 	struct carry_ear	 ear;
 	int			 keeper_fd;	/* for sessions it counts */
+	size_t			 sessions;	/* counted, from here */
+	bool			 gone;		/* the pool; they stay */
 	bool			 took;		/* one, just now */
 };
 
@@ -45,6 +51,7 @@ struct session {
 	struct carried		 c;
 	struct carrier		*carrier;
 	struct sb_worker	*board;
+	struct door		*door;		/* of its ask */
 	struct ask		*ask;		/* or NULL */
 };
 
@@ -56,9 +63,14 @@ struct carrier {
 	uint32_t		*free;		/* slots, as a stack */
 	size_t			 nfree;
 	size_t			 counted;	/* sessions with an ask */
+	int64_t			 keeper_at;	/* to be told then, or 0 */
+	int			 descriptors;	/* there may be */
+	bool			 poor;		/* there are hardly more */
 	struct door		**doors;
 	size_t			 ndoors;
 	struct carry_ear	 master, control;
+	int			 log_ms;	/* lines may wait so long yet */
+	bool			 open;		/* offers are heard */
 	bool			 draining;
 };
 
@@ -71,19 +83,39 @@ slot_of(const struct session *se)
 	    (const char *)scoreboard_worker(sb, 0)) / sb->stride);
 }
 
+/* Its line to the keeper is the pool's as long as one is held. */
+static void
+free_door(struct door *d)
+{
+	if (!d->gone || d->sessions > 0)
+		return;
+	close(d->keeper_fd);
+	free(d);
+}
+
+static void
+release(struct session *se)
+{
+	if (se->ask == NULL)
+		return;
+	ask_release(se->ask);
+	ask_free(&se->ask);
+	se->carrier->counted--;
+	se->door->sessions--;
+	free_door(se->door);
+}
+
 /* What the engine has let go of ends as a worker's session does. */
 static void
 on_over(struct carried *c, enum end end)
 {
 	struct session		*se = c->owner;
 	struct sb_worker	*w = se->board;
+	struct carrier		*cr = se->carrier;
 
-	if (se->ask != NULL) {
-		ask_release(se->ask);
-		ask_free(&se->ask);
-		se->carrier->counted--;
-	}
+	release(se);
 	serve_close(&c->relay);
+	cr->log_ms = log_wait(cr->log_ms);
 	serve_log(&w->session, atomic_load(&w->up), atomic_load(&w->down),
 	    end_text(end), NULL);
 	atomic_store(&w->state, SB_BETWEEN);
@@ -99,6 +131,7 @@ on_forget(struct carried *c)
 
 	cr->sessions[slot] = NULL;
 	cr->free[cr->nfree++] = slot;
+	cr->poor = false;
 	free(se);
 }
 
@@ -109,98 +142,114 @@ is_record(const struct handover_record *h)
 	    h->idle_ms > 0 && h->half_closed_ms > 0 && h->end_by >= 0;
 }
 
-/* The record is a worker's, which may be broken: its texts are ended. */
+/*
+ * Written before the session is taken: who dies in between leaves a record
+ * that nobody believes.
+ */
 static void
-note(struct session *se, const struct handover_record *h)
+note(struct sb_worker *w, const struct handover_record *h)
 {
-	struct sb_worker	*w = se->board;
-	struct sb_session	*s = &w->session;
-
 	sb_write_begin(w);
-	*s = h->session;
-	s->listener[sizeof(s->listener) - 1] = '\0';
-	s->client[sizeof(s->client) - 1] = '\0';
-	s->via[sizeof(s->via) - 1] = '\0';
-	s->server[sizeof(s->server) - 1] = '\0';
+	w->session = h->session;
+	sb_tame(&w->session);
 	sb_write_end(w);
 	atomic_store(&w->up, h->up);
 	atomic_store(&w->down, h->down);
 	atomic_store(&w->pid, getpid());
-	atomic_store(&w->state, SB_BUSY);
 }
 
 static struct session *
-new_session(struct carrier *cr, const struct handover_record *h, int front,
-    int back)
+new_session(struct carrier *cr, const struct handover_record *h)
 {
 	struct session	*se = mem_calloc(1, sizeof(*se));
 	uint32_t	 slot = cr->free[--cr->nfree];
+	_Atomic uint32_t *used = &cr->sb.pool->used;
 
 	se->carrier = cr;
+	if (atomic_load(used) <= slot)
+		atomic_store(used, slot + 1);
 	se->board = scoreboard_worker(&cr->sb, slot);
 	cr->sessions[slot] = se;
-	note(se, h);
-	flow_init(&se->c.relay.up, front, back, NULL, 0, &se->board->up);
-	flow_init(&se->c.relay.down, back, front, NULL, 0, &se->board->down);
 	se->c.relay.idle_ms = h->idle_ms;
 	se->c.relay.half_closed_ms = h->half_closed_ms;
 	se->c.buffer = (size_t)h->buffer;
 	se->c.end_by = h->end_by;
 	se->c.owner = se;
+	note(se->board, h);
 	return se;
 }
 
-/* Have the session: from here on nobody else touches its sockets. */
-static int
-take(struct door *d, struct rd *r, int *fds, size_t nfds)
+/* From here on nobody else touches its sockets. */
+static void
+begin(struct session *se, struct door *d, const struct ask_held *held,
+    int *fds)
 {
-	struct carrier		*cr = d->carrier;
-	struct handover_record	 h;
-	const uint8_t		*p = rd_take(r, sizeof(h));
-	struct session		*se;
+	struct carrier	*cr = d->carrier;
+	struct ask_held	 known = *held;
 
-	if (p == NULL)
-		return -1;
-	memcpy(&h, p, sizeof(h));
-	if (!is_record(&h))
-		return -1;
-	if (cr->nfree == 0) {
-		handover_leave(fds[2]);
-		return 0;
-	}
-	if (!handover_take(fds[2]))
-		return 0;
-	d->took = true;
-	se = new_session(cr, &h, fds[0], fds[1]);
-	fds[0] = fds[1] = -1;
-	if (nfds == 4) {
-		se->ask = ask_adopt(d->keeper_fd, &h.held, fds[3]);
-		fds[3] = -1;
+	/* One that nobody knows any more is held as long as the line is. */
+	if (setup_generation(cr->s, held->generation) == NULL)
+		known.listener = known.server = ASK_NOTHING;
+	flow_init(&se->c.relay.up, fds[0], fds[1], NULL, 0, &se->board->up);
+	flow_init(&se->c.relay.down, fds[1], fds[0], NULL, 0,
+	    &se->board->down);
+	if (fds[2] != -1) {
+		se->ask = ask_adopt(d->keeper_fd, &known, fds[2]);
+		se->door = d;
+		d->sessions++;
 		cr->counted++;
+		/* What came before it was ours was not told to us. */
+		if (!ask_look(se->ask) && cr->keeper_at == 0)
+			cr->keeper_at = io_now_ms() + KEEPER_MS;
 	}
 	if (carry_add(cr->carry, &se->c) == -1) {
 		log_warn("epoll: %s", strerror(errno));
 		on_over(&se->c, END_INTERNAL);
 		on_forget(&se->c);
 	}
-	return 0;
+}
+
+/* Is there room for one more?  A descriptor's number tells how many are. */
+static bool
+has_room(struct carrier *cr, int token)
+{
+	cr->poor = token >= cr->descriptors - RESERVE;
+	return cr->nfree > 0 && !cr->poor;
 }
 
 static int
 on_carry(void *ctx, struct rd *r, int *fds)
 {
-	return take(ctx, r, fds, 3);
-}
+	struct door		*d = ctx;
+	struct carrier		*cr = d->carrier;
+	struct handover_record	 h;
+	const uint8_t		*p = rd_take(r, sizeof(h));
+	struct session		*se;
+	int			 got[MSG_FDS_MAX];
 
-static int
-on_carry_counted(void *ctx, struct rd *r, int *fds)
-{
-	return take(ctx, r, fds, 4);
+	if (p == NULL)
+		return -1;
+	memcpy(&h, p, sizeof(h));
+	if (!is_record(&h))
+		return -1;
+	if (!has_room(cr, fds[0])) {
+		handover_leave(fds[0]);
+		return 0;
+	}
+	se = new_session(cr, &h);
+	if (!handover_take(fds[0], got)) {
+		on_forget(&se->c);
+		return 0;
+	}
+	atomic_store(&se->board->state, SB_BUSY);
+	handover_took(fds[0]);
+	d->took = true;
+	begin(se, d, &h.held, got);
+	return 0;
 }
 
 static const struct channel_rule offers[] = {
-	{ MSG_CARRY,	ROLE_WORKER,	3,	on_carry },
-	{ MSG_CARRY,	ROLE_WORKER,	4,	on_carry_counted },
+	{ MSG_CARRY,	ROLE_WORKER,	1,	on_carry },
 };
 
 /* Of a pool that is no more. */
@@ -211,9 +260,17 @@ close_door(struct carrier *cr, size_t i)
 
 	carry_unlisten(cr->carry, &d->ear);
 	close(d->ear.fd);
-	close(d->keeper_fd);
-	free(d);
+	d->gone = true;
+	free_door(d);
 	cr->doors[i] = cr->doors[--cr->ndoors];
+}
+
+static void
+listen_at(struct door *d)
+{
+	/* One carrier is woken for one session. */
+	if (carry_listen(d->carrier->carry, &d->ear, true) == -1)
+		log_fatal(1, "epoll: %s", strerror(errno));
 }
 
 /* Who has taken one goes to the end of the line of those who wait. */
@@ -224,8 +281,23 @@ listen_last(struct door *d)
 		return;
 	d->took = false;
 	carry_unlisten(d->carrier->carry, &d->ear);
-	if (carry_listen(d->carrier->carry, &d->ear, true) == -1)
-		log_fatal(1, "epoll: %s", strerror(errno));
+	listen_at(d);
+}
+
+/* One that can take nothing leaves what comes to the others. */
+static void
+open_or_close(struct carrier *cr)
+{
+	bool	 open = !cr->draining && !cr->poor && cr->nfree > 0;
+
+	if (open == cr->open)
+		return;
+	cr->open = open;
+	for (size_t i = 0; i < cr->ndoors; i++)
+		if (open)
+			listen_at(cr->doors[i]);
+		else
+			carry_unlisten(cr->carry, &cr->doors[i]->ear);
 }
 
 static void
@@ -246,7 +318,8 @@ on_knock(void *ctx)
 		log_error("a worker offered what is no session");
 		break;
 	case 1:
-		listen_last(d);
+		if (cr->open)
+			listen_last(d);
 	}
 }
 
@@ -260,24 +333,14 @@ open_door(struct carrier *cr, const struct setup_meet *meet)
 	d->ear = (struct carry_ear){ meet->fd, on_knock, d };
 	cr->doors = mem_resize(cr->doors, cr->ndoors + 1, sizeof(*cr->doors));
 	cr->doors[cr->ndoors++] = d;
-	/* One carrier is woken for one session. */
-	if (!cr->draining && carry_listen(cr->carry, &d->ear, true) == -1)
-		log_fatal(1, "epoll: %s", strerror(errno));
-}
-
-static void
-drain(struct carrier *cr)
-{
-	if (cr->draining)
-		return;
-	cr->draining = true;
-	for (size_t i = 0; i < cr->ndoors; i++)
-		carry_unlisten(cr->carry, &cr->doors[i]->ear);
+	if (cr->open)
+		listen_at(d);
 }
 
 static void
 stop(struct carrier *cr)
 {
+	cr->log_ms = LOG_ALL_MS;
 	for (size_t i = 0; i < cr->sb.workers; i++)
 		if (cr->sessions[i] != NULL)
 			carry_end(cr->carry, &cr->sessions[i]->c,
@@ -299,7 +362,7 @@ on_drain(void *ctx, struct rd *r, int *fds)
 {
 	(void)r;
 	(void)fds;
-	drain(ctx);
+	((struct carrier *)ctx)->draining = true;
 	return 0;
 }
 
@@ -321,10 +384,36 @@ on_book(void *ctx, struct rd *r, int *fds)
 	    s->generations[s->ngenerations - 1].number);
 }
 
+static void
+renumber(const struct carrier *cr, const struct setup_generation *from,
+    const struct setup_generation *to)
+{
+	struct ask_held	 held;
+	struct ask	*a;
+	int		 line;
+
+	for (size_t i = 0; i < cr->sb.workers; i++) {
+		a = cr->sessions[i] != NULL ? cr->sessions[i]->ask : NULL;
+		if (a == NULL || !ask_holds(a, &held, &line) ||
+		    held.generation != from->number)
+			continue;
+		held_renumber(&held, from->conf, to->conf, to->number);
+		ask_renumber(a, &held);
+	}
+}
+
 static int
 on_forget_generation(void *ctx, struct rd *r, int *fds)
 {
-	return setup_on_forget(((struct carrier *)ctx)->s, r, fds);
+	struct carrier			*cr = ctx;
+	struct rd			 copy = *r;
+	const struct setup_generation	*from, *to;
+
+	from = setup_generation(cr->s, rd_u32(&copy));
+	to = setup_generation(cr->s, cr->s->committed);
+	if (from != NULL && to != NULL && cr->counted > 0)
+		renumber(cr, from, to);
+	return setup_on_forget(cr->s, r, fds);
 }
 
 static int
@@ -336,6 +425,7 @@ on_commit(void *ctx, struct rd *r, int *fds)
 	(void)fds;
 	if (gen == NULL)
 		return -1;
+	((struct carrier *)ctx)->s->committed = gen->number;
 	log_init("carrier", (enum logline_level)gen->conf->log.level);
 	return 0;
 }
@@ -405,29 +495,15 @@ hear_control(void *ctx)
 static void
 log_lost_sessions(struct carrier *cr)
 {
-	struct sb_session	 session;
+	size_t	 n = atomic_load(&cr->sb.pool->used);
+	int	 ms = LOG_ALL_MS;
 
-	for (size_t i = 0; i < cr->sb.workers; i++) {
-		struct sb_worker	*w = scoreboard_worker(&cr->sb, i);
-
-		if (atomic_load(&w->state) != SB_BUSY)
-			continue;
-		if (sb_read(w, &session))
-			serve_log(&session, atomic_load(&w->up),
-			    atomic_load(&w->down), end_text(END_CRASHED),
-			    "its carrier died");
+	for (size_t i = 0; i < n && i < cr->sb.workers; i++) {
+		ms = log_wait(ms);
+		serve_log_lost(scoreboard_worker(&cr->sb, i), END_CRASHED,
+		    "its carrier died");
 		scoreboard_clear(&cr->sb, i);
 	}
-}
-
-/* Two descriptors a session, and some for us. */
-static size_t
-capacity(const struct carrier *cr)
-{
-	size_t	 most = (size_t)proc_descriptors();
-	size_t	 n = most > RESERVE ? (most - RESERVE) / 2 : 1;
-
-	return n < cr->sb.workers ? n : cr->sb.workers;
 }
 
 static void
@@ -443,7 +519,8 @@ prepare(struct carrier *cr, struct setup *s)
 		log_fatal(1, "scoreboard: %s", strerror(errno));
 	log_lost_sessions(cr);
 	cr->sessions = mem_calloc(cr->sb.workers, sizeof(*cr->sessions));
-	n = capacity(cr);
+	n = cr->sb.workers;
+	cr->descriptors = proc_descriptors();
 	cr->free = mem_calloc(n, sizeof(*cr->free));
 	/* The lowest on top: records lie together. */
 	while (n-- > 0)
@@ -458,17 +535,22 @@ prepare(struct carrier *cr, struct setup *s)
 	for (size_t i = 0; i < s->nmeets; i++)
 		open_door(cr, &s->meets[i]);
 	s->nmeets = 0;
+	open_or_close(cr);
 }
 
 /* The keeper is another: who holds something says so. */
 static void
 hear_keeper(struct carrier *cr)
 {
-	if (!sig_take(SIGIO) || cr->counted == 0)
+	bool	 all = true;
+
+	if (!sig_take(SIGIO) &&
+	    (cr->keeper_at == 0 || io_left_ms(cr->keeper_at) > 0))
 		return;
-	for (size_t i = 0; i < cr->sb.workers; i++)
+	for (size_t i = 0; i < cr->sb.workers && cr->counted > 0; i++)
 		if (cr->sessions[i] != NULL && cr->sessions[i]->ask != NULL)
-			(void)ask_hear(cr->sessions[i]->ask);
+			all &= ask_look(cr->sessions[i]->ask);
+	cr->keeper_at = all ? 0 : io_now_ms() + KEEPER_MS;
 }
 
 size_t
@@ -496,16 +578,21 @@ carrier_main(struct setup *s)
 	sandbox_enter();
 	setup_ready(s);
 	for (;;) {
+		int64_t	 until = cr->keeper_at != 0 ? cr->keeper_at :
+			    io_now_ms() + TURN_MS;
+
 		if (carry_count(cr->carry) != told) {
 			told = carry_count(cr->carry);
 			proc_title("carrier: %zu sessions%s", told,
 			    cr->draining ? ", ending" : "");
 		}
-		if (carry_turn(cr->carry, io_now_ms() + TURN_MS) == -1)
+		cr->log_ms = LOG_MS;
+		if (carry_turn(cr->carry, until) == -1)
 			log_fatal(1, "epoll: %s", strerror(errno));
 		if (sig_is_set(SIGTERM))
 			stop(cr);
 		hear_keeper(cr);
+		open_or_close(cr);
 		if (cr->draining && carry_count(cr->carry) == 0)
 			exit(0);
 	}

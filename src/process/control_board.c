@@ -50,10 +50,20 @@ boards_find(const struct boards *bs, uint64_t serial)
 	return NULL;
 }
 
+/* Of a carrier, which has records for many more sessions than it has. */
 static bool
-is_busy(const struct sb_worker *w)
+is_carriers(const struct board *b)
 {
-	return atomic_load(&w->state) == SB_BUSY;
+	return b->info.pool[0] == '\0';
+}
+
+/* What lies beyond would be made by looking at it. */
+static size_t
+records_of(const struct board *b)
+{
+	size_t	 used = atomic_load(&b->sb.pool->used);
+
+	return is_carriers(b) && used < b->sb.workers ? used : b->sb.workers;
 }
 
 static bool
@@ -61,11 +71,12 @@ look(const struct board *b, uint32_t slot, struct board_session *out)
 {
 	const struct sb_worker	*w = scoreboard_worker(&b->sb, slot);
 
-	if (!is_busy(w) || !sb_read(w, &out->s))
+	if (!sb_has_session(w) || !sb_read(w, &out->s))
 		return false;
 	out->serial = b->serial;
 	out->slot = slot;
-	out->generation = b->info.generation;
+	out->generation = is_carriers(b) ? out->s.generation :
+	    b->info.generation;
 	out->pool = b->info.pool;
 	out->pid = atomic_load(&w->pid);
 	out->up = atomic_load(&w->up);
@@ -84,7 +95,7 @@ boards_next(const struct boards *bs, struct board_cursor *at, size_t *pages,
 			continue;
 		if (b->serial > at->serial)
 			*at = (struct board_cursor){ .serial = b->serial };
-		while (at->slot < b->sb.workers) {
+		while (at->slot < records_of(b)) {
 			if (*pages == 0)
 				return false;
 			(*pages)--;
@@ -103,25 +114,20 @@ boards_has(const struct boards *bs, uint64_t serial, uint32_t slot,
 	const struct board	*b = boards_find(bs, serial);
 	struct board_session	 now;
 
-	return b != NULL && slot < b->sb.workers && look(b, slot, &now) &&
+	return b != NULL && slot < records_of(b) && look(b, slot, &now) &&
 	    now.s.id == id;
 }
 
 void
 board_count(const struct board *b, struct board_totals *t)
 {
-	for (size_t i = 0; i < b->sb.workers; i++) {
+	for (size_t i = 0; i < records_of(b); i++) {
 		const struct sb_worker	*w = scoreboard_worker(&b->sb, i);
 
 		if (atomic_load(&w->pid) == 0)
 			continue;
-		t->workers++;
-		switch (atomic_load(&w->state)) {
-		case SB_IDLE:
-			t->idle++;
-			break;
-		case SB_BUSY:
-			t->sessions++;
-		}
+		t->workers += !is_carriers(b);
+		t->idle += atomic_load(&w->state) == SB_IDLE;
+		t->sessions += sb_has_session(w);
 	}
 }

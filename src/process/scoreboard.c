@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "process/proc.h"
 #include "process/scoreboard.h"
 
@@ -115,6 +116,14 @@ scoreboard_map_live(int fd)
 	return p;
 }
 
+bool
+sb_has_session(const struct sb_worker *w)
+{
+	uint32_t	 state = atomic_load(&w->state);
+
+	return state == SB_BUSY || state == SB_OFFERED;
+}
+
 void
 sb_write_begin(struct sb_worker *w)
 {
@@ -128,6 +137,27 @@ sb_write_end(struct sb_worker *w)
 	atomic_fetch_add(&w->version, 1);
 }
 
+static void
+end_texts(struct sb_session *s)
+{
+	s->listener[SB_LISTENER_MAX - 1] = '\0';
+	s->client[SB_ADDR_MAX - 1] = '\0';
+	s->via[SB_ADDR_MAX - 1] = '\0';
+	s->server[SB_ADDR_MAX - 1] = '\0';
+}
+
+void
+sb_tame(struct sb_session *s)
+{
+	int64_t	 now = io_now_us();
+
+	end_texts(s);
+	if (s->accepted_us < 0 || s->accepted_us > now)
+		s->accepted_us = now;
+	if (s->connected_us < s->accepted_us || s->connected_us > now)
+		s->connected_us = 0;
+}
+
 bool
 sb_read(const struct sb_worker *w, struct sb_session *copy)
 {
@@ -136,10 +166,7 @@ sb_read(const struct sb_worker *w, struct sb_session *copy)
 	for (int tries = 0; tries < 5; tries++) {
 		before = atomic_load(&w->version);
 		memcpy(copy, &w->session, sizeof(*copy));
-		copy->listener[SB_LISTENER_MAX - 1] = '\0';
-		copy->client[SB_ADDR_MAX - 1] = '\0';
-		copy->via[SB_ADDR_MAX - 1] = '\0';
-		copy->server[SB_ADDR_MAX - 1] = '\0';
+		end_texts(copy);
 		atomic_thread_fence(memory_order_acquire);
 		if (before % 2 == 0 && atomic_load(&w->version) == before)
 			return true;

@@ -35,6 +35,8 @@ struct sb_pool {
 	_Atomic uint32_t	 arrived;	/* that ever began to */
 	_Atomic uint32_t	 kicked;	/* the spawner was woken */
 	_Atomic uint32_t	 full;		/* it can fork no more */
+	_Atomic uint32_t	 used;		/* records, by a carrier; none lies
+						   beyond */
 	_Atomic int32_t		 workers;	/* there are, by the spawner */
 	_Atomic uint32_t	 lacking;	/* accept fails; it was said */
 	_Atomic uint32_t	 turns[CONF_BACKENDS_MAX];	/* sessions */
@@ -51,12 +53,14 @@ enum sb_state {
 	SB_IDLE,		/* counted in sb_pool.idle */
 	SB_BUSY,		/* its session is in the page */
 	SB_BETWEEN,		/* neither */
+	SB_OFFERED,		/* the session may be a carrier's already */
 };
 
 struct sb_session {
 	uint64_t	 id;
 	int64_t		 accepted_us;	/* io_now_us() */
 	int64_t		 connected_us;	/* 0 until then */
+	uint32_t	 generation;
 	uint32_t	 server_index;	/* conf_server.index, or SB_NO_SERVER */
 	char		 listener[SB_LISTENER_MAX];
 	char		 client[SB_ADDR_MAX];
@@ -115,9 +119,18 @@ void	 scoreboard_unmap(struct scoreboard *sb);
 /* Map a pool's counts, hidden from children; NULL with errno. */
 struct sb_live	*scoreboard_map_live(int fd);
 
+/* Has it a session, if perhaps not for long? */
+bool	 sb_has_session(const struct sb_worker *w);
+
 /* The owner changes its session between these two. */
 void	 sb_write_begin(struct sb_worker *w);
 void	 sb_write_end(struct sb_worker *w);
+
+/*
+ * What a broken worker may have written: its strings are ended and its times
+ * are possible ones.
+ */
+void	 sb_tame(struct sb_session *s);
 
 /*
  * Copy a worker's session, all strings ended.  False when it was torn each

@@ -32,6 +32,7 @@ struct session {
 	int64_t				 deadline;	/* to be relayed by */
 	int64_t				 end_by;	/* or 0 */
 	bool				 asked;	/* the keeper counts it */
+	bool				 counted;	/* and holds a place */
 	bool				 carried;	/* not ours any more */
 	enum end			 end;
 	const char			*why;	/* in the words of front, back,
@@ -81,6 +82,22 @@ serve_log(const struct sb_session *s, uint64_t up, uint64_t down,
 	if (why != NULL && why[0] != '\0')
 		logline_add(&l, LOGLINE_STRING, "why", why);
 	log_event(&l);
+}
+
+void
+serve_log_lost(const struct sb_worker *w, enum end end, const char *why)
+{
+	struct sb_session	 session;
+
+	if (atomic_load(&w->state) != SB_BUSY)
+		return;
+	if (!sb_read(w, &session)) {
+		log_warn("a session ended without a readable trace");
+		return;
+	}
+	sb_tame(&session);
+	serve_log(&session, atomic_load(&w->up), atomic_load(&w->down),
+	    end_text(end), why);
 }
 
 /* An address of a peer that has none of its own says who it is. */
@@ -158,16 +175,15 @@ hand_over(void *ctx, bool quiet)
 		    ms_to_int(s->router.conf->timeouts.half_closed),
 	};
 	int			 line;
-	bool			 held;
 
 	if (ss->l->carry == CONF_CARRY_AUTO && !quiet &&
 	    !is_crowded(s))
 		return false;
-	held = ask_holds(s->ask, &h.held, &line);
-	if (held && line == -1)
+	ss->counted = ask_holds(s->ask, &h.held, &line);
+	if (ss->counted && line == -1)
 		return false;		/* the keeper is to be told first */
 	return handover_offer(&s->handover, &h, ss->front.fd, ss->back.fd,
-	    held ? line : -1);
+	    ss->counted ? line : -1);
 }
 
 static void
@@ -202,8 +218,10 @@ relay(struct session *ss)
 	if (p.carried) {
 		close(front);
 		close(back);
-		ask_let_go(ss->s->ask);
-		ss->asked = false;
+		if (ss->counted) {
+			ask_let_go(ss->s->ask);
+			ss->asked = false;
+		}
 	} else
 		serve_close(&p.relay);
 	ss->carried = p.carried;
@@ -430,6 +448,7 @@ begin(struct session *ss, int fd, const struct net_addr *peer)
 	memset(s, 0, sizeof(*s));
 	s->id = ss->s->next_id++;
 	s->accepted_us = io_now_us();
+	s->generation = ss->s->generation;
 	s->server_index = SB_NO_SERVER;
 	snprintf(s->listener, sizeof(s->listener), "%s", ss->l->name);
 	client_text(fd, peer, s->client, sizeof(s->client));

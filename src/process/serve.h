@@ -22,6 +22,7 @@ struct server {
 	struct handover	 handover;
 	int		 cpus;
 	struct told	 told;		/* of what the keeper says */
+	uint32_t	 generation;
 	uint64_t	 next_id;
 	uint8_t		*buf;		/* for both directions */
 };
@@ -38,6 +39,13 @@ void	 serve(struct server *s, size_t listener, int fd,
  * was cut off, which must not look like one that ended.
  */
 void	 serve_close(const struct relay *r);
+
+/*
+ * The line of the session that a process had when it died, if it had one and
+ * nobody else may have taken it: from whoever finds its record.
+ */
+void	 serve_log_lost(const struct sb_worker *w, enum end end,
+	    const char *why);
 
 /*
  * The line in the log that each session leaves, from whoever ends it.  `why'

@@ -187,29 +187,6 @@ signal_workers(const struct spawner *sp, int signo)
 			(void)kill(sp->pids[i], signo);
 }
 
-/* The session that a worker had when it died leaves its line by us. */
-static void
-log_session_of(const struct sb_worker *w, enum end end, const char *why)
-{
-	struct sb_session	 session;
-	int64_t			 now = io_now_us();
-
-	if (atomic_load(&w->state) != SB_BUSY)
-		return;
-	if (!sb_read(w, &session)) {
-		log_warn("a session ended without a readable trace");
-		return;
-	}
-	/* A broken worker may have written any time of day. */
-	if (session.accepted_us < 0 || session.accepted_us > now)
-		session.accepted_us = now;
-	if (session.connected_us < session.accepted_us ||
-	    session.connected_us > now)
-		session.connected_us = 0;
-	serve_log(&session, atomic_load(&w->up),
-	    atomic_load(&w->down), end_text(end), why);
-}
-
 static void
 bury(struct spawner *sp, size_t slot, int status)
 {
@@ -236,12 +213,12 @@ bury(struct spawner *sp, size_t slot, int status)
 		return;
 	}
 	if (sp->phase == STOPPING && WTERMSIG(status) == SIGKILL) {
-		log_session_of(w, END_SHUTDOWN, NULL);	/* that was us */
+		serve_log_lost(w, END_SHUTDOWN, NULL);	/* that was us */
 		return;
 	}
 	log_error("worker died by signal %d (%s)", WTERMSIG(status),
 	    strsignal(WTERMSIG(status)));
-	log_session_of(w, END_CRASHED, strsignal(WTERMSIG(status)));
+	serve_log_lost(w, END_CRASHED, strsignal(WTERMSIG(status)));
 	/* Who made it crash learnt our addresses: have others forked. */
 	(void)channel_send(sp->s->channel, MSG_CRASHED, NULL, 0, NULL, 0);
 }
@@ -398,7 +375,7 @@ on_kill(void *ctx, struct rd *r, int *fds)
 	if (slot >= sp->max)
 		return -1;
 	w = scoreboard_worker(&sp->sb, slot);
-	if (sp->pids[slot] != 0 && atomic_load(&w->state) == SB_BUSY &&
+	if (sp->pids[slot] != 0 && sb_has_session(w) &&
 	    sb_read(w, &session) && session.id == id) {
 		atomic_store(&w->victim, id);
 		(void)kill(sp->pids[slot], SIG_KILLED);

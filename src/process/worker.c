@@ -218,11 +218,12 @@ prepare_server(struct worker *w)
 	struct server		*v = &w->server;
 
 	v->pool = s->start.pool;
+	v->generation = s->start.generation;
 	v->router = (struct router){ w->conf, w->start->book, w->pool };
 	v->board = w->board;
 	v->ask = ask_new(s->keeper_fd, s->start.generation);
 	v->cpus = proc_cpus();
-	handover_init(&v->handover, s->carrier_fd);
+	handover_init(&v->handover, s->carrier_fd, w->board);
 	v->told = (struct told){
 		.heard = hear_keeper, .ctx = v->ask,
 		.victim = &w->board->victim,

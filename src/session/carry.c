@@ -231,7 +231,7 @@ settle(const struct carry *carry, struct carried *c, struct flow *f)
 		f->buf = NULL;
 		if (n == 0)
 			return;
-		keep = mem_calloc(1, n);
+		keep = mem_resize(NULL, n, 1);
 		memcpy(keep, carry->scratch + f->off, n);
 		f->buf = keep;
 		f->off = 0;
