@@ -96,8 +96,8 @@ repeat_key(const char *fmt)
 	return h != 0 ? h : 1;
 }
 
-static void __attribute__((format(printf, 2, 0)))
-prose(enum logline_level level, const char *fmt, va_list ap)
+static void __attribute__((format(printf, 3, 0)))
+prose(enum logline_level level, uint32_t key, const char *fmt, va_list ap)
 {
 	struct logline	 l = { .level = level };
 	char		 text[2048];
@@ -112,7 +112,7 @@ prose(enum logline_level level, const char *fmt, va_list ap)
 		return;
 	}
 	l.text = logline_string(text);
-	l.repeat_key = repeat_key(fmt);
+	l.repeat_key = key;
 	log_event(&l);
 }
 
@@ -120,7 +120,7 @@ prose(enum logline_level level, const char *fmt, va_list ap)
 	va_list	 ap;							\
 									\
 	va_start(ap, fmt);						\
-	prose(level, fmt, ap);						\
+	prose(level, repeat_key(fmt), fmt, ap);				\
 	va_end(ap);							\
 } while (0)
 
@@ -146,6 +146,16 @@ void
 log_debug(const char *fmt, ...)
 {
 	PROSE(LOGLINE_DEBUG);
+}
+
+void
+log_one_of(enum logline_level level, const char *fmt, ...)
+{
+	va_list	 ap;
+
+	va_start(ap, fmt);
+	prose(level, 0, fmt, ap);
+	va_end(ap);
 }
 
 _Noreturn void

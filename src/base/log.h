@@ -44,6 +44,10 @@ void	 log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
  */
 int	 log_wait(int ms);
 
+/* Prose that is one line of several about one thing, so never a repeat. */
+void	 log_one_of(enum logline_level level, const char *fmt, ...)
+	    __attribute__((format(printf, 2, 3)));
+
 /* An event with fields; role and time are filled in here. */
 void	 log_event(struct logline *l);
 

@@ -397,7 +397,8 @@ start_all(struct master *m, const struct conf_report *report)
 			    PACKAGE_VERSION, (int)getpid());
 			plan_say_what_is_lost(m);
 			for (size_t j = 0; j < report->nwarnings; j++)
-				log_warn("%s", report->warnings[j]);
+				log_one_of(LOGLINE_WARN, "%s",
+				    report->warnings[j]);
 			logging = true;
 		}
 	}

@@ -76,26 +76,25 @@ static void
 refuse(const struct master *m, struct asker who,
     const struct conf_report *report)
 {
+	char	 text[128];
+
 	for (size_t i = 0; i < report->nerrors; i++) {
-		log_error("%s", report->errors[i]);
+		log_one_of(LOGLINE_ERROR, "%s", report->errors[i]);
 		reload_report(m, who, report->errors[i]);
 	}
-	log_error("the configuration on disk is not taken; generation %u "
-	    "stays in effect", m->now->number);
+	snprintf(text, sizeof(text), "the configuration on disk is not taken; "
+	    "generation %u stays in effect", m->now->number);
+	log_one_of(LOGLINE_ERROR, "%s", text);
+	reload_report(m, who, text);
 	reload_answer(m, who, EXIT_RUNTIME);
 }
 
 static void
 say_change(void *ctx, const char *text)
 {
-	struct logline	 l = { .level = LOGLINE_INFO };
 	const struct changes	*c = ctx;
 
-	/* An event: of those, each is written, however many come. */
-	l.event = logline_string("reload");
-	l.text = logline_string("");
-	logline_add(&l, LOGLINE_STRING, "change", text);
-	log_event(&l);
+	log_one_of(LOGLINE_INFO, "reload: %s", text);
 	reload_report(c->m, c->who, text);
 }
 
@@ -179,11 +178,11 @@ reload_begin(struct master *m, struct asker who)
 	notify_reloading();
 	conf = m->load(&report);
 	for (size_t i = 0; i < report.nwarnings; i++) {
-		log_warn("%s", report.warnings[i]);
+		log_one_of(LOGLINE_WARN, "%s", report.warnings[i]);
 		reload_report(m, who, report.warnings[i]);
 	}
 	if (conf != NULL && !take_changes(m, who, conf)) {
-		log_info("reload: nothing has changed");
+		log_one_of(LOGLINE_INFO, "reload: nothing has changed");
 		reload_report(m, who, "nothing has changed");
 		conf_free(&conf);
 		reload_answer(m, who, EXIT_OK);
@@ -275,8 +274,8 @@ commit(struct master *m)
 	old->nbindings = 0;
 	log_init("master", (enum logline_level)m->now->conf->log.level);
 	proc_title("master, %zu listeners", m->now->conf->nlisteners);
-	log_info("generation %u is in effect, after %lld ms", m->now->number,
-	    (long long)(io_now_ms() - m->reload.began));
+	log_one_of(LOGLINE_INFO, "generation %u is in effect, after %lld ms",
+	    m->now->number, (long long)(io_now_ms() - m->reload.began));
 	reload_say_ready(m);
 	reload_answer(m, m->reload.who, EXIT_OK);
 }

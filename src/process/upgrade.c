@@ -171,7 +171,8 @@ pass_on(const struct master *m, char *text)
 		*ready = '\0';
 	for (line = strtok_r(text, "\n", &save); line != NULL;
 	    line = strtok_r(NULL, "\n", &save)) {
-		log_warn("upgrade: the new program says: %s", line);
+		log_one_of(LOGLINE_WARN, "upgrade: the new program says: "
+		    "%s", line);
 		reload_report(m, m->upgrade.who, line);
 	}
 	return ready != NULL;

@@ -141,6 +141,7 @@ cp "$dir/one.conf" "$dir/good"
 echo 'workers = { max = "many"; };' >>"$dir/one.conf"
 check 1 'workers.max: want a number' -s "$sock" check
 check 1 'workers.max: want a number' -s "$sock" reload
+check 1 'is not taken; generation 1 stays in effect' -s "$sock" reload
 cp "$dir/good" "$dir/one.conf"
 
 # What reads at most what it needs is not waited for.

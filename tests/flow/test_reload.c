@@ -70,10 +70,7 @@ write_one(struct stage *s, int to)
 	    s->common, s->main, to);
 }
 
-/*
- * Have it read again; how long until `who' answers there.  The line in the
- * log is no help: of so many the logger would leave some out.
- */
+/* Have it read again; how long until `who' answers there. */
 static int64_t
 time_reload(struct stage *s, int port, char who)
 {
@@ -259,6 +256,48 @@ START_TEST(a_broken_file_leaves_all_as_it_is)
 	(void)crowd_until(s.other, 'b');
 	(void)crowd_until(s.main, 'b');
 	crowd_check(held);
+	rig_down(&s.d);
+}
+END_TEST
+
+START_TEST(the_log_has_every_mistake_and_every_change)
+{
+	static const char *const	 times[] = {
+		"connect", "handshake", "idle", "half_closed", "session",
+		"drain", "connecz", "handshakez", "idlez", "half_closez",
+		"sessioz", "draiz",
+	};
+	struct stage			 s;
+
+	open_stage(&s, "");
+	/* Twice, one time after the other: more than are not repeats. */
+	for (int i = 0; i < 2; i++) {
+		rig_conf(&s.d, "timeouts = { connecz = 1; handshakez = 1; "
+		    "idlez = 1; half_closez = 1; sessioz = 1; draiz = 1; };\n"
+		    "listeners = ();\n");
+		expect_not_taken(&s, "timeouts.draiz: no such key");
+	}
+	for (size_t i = 6; i < 12; i++) {
+		char	 line[64];
+
+		snprintf(line, sizeof(line), "timeouts.%s: no such", times[i]);
+		ck_assert_uint_eq(rig_count(&s.d, line), 2);
+	}
+	snprintf(s.common, sizeof(s.common), "timeouts = { connect = 7; "
+	    "handshake = 11; idle = 12; half_closed = 13; session = 14; "
+	    "drain = 15; };\nworkers = { spare = 3; max = 77; reuse = 78; "
+	    "};\n");
+	write_two(&s, s.b, s.other, s.b);
+	reload(&s);
+	s.common[0] = '\0';
+	write_one(&s, s.a);
+	reload(&s);
+	for (size_t i = 0; i < 6; i++) {
+		char	 line[64];
+
+		snprintf(line, sizeof(line), "reload: timeouts.%s: ", times[i]);
+		ck_assert_uint_eq(rig_count(&s.d, line), 2);
+	}
 	rig_down(&s.d);
 }
 END_TEST
@@ -547,7 +586,7 @@ START_TEST(a_reload_asked_for_during_another_is_not_lost)
 		held = crowd_session(s.main);
 		write_two(&s, s.a, s.other, s.a);
 		rig_kill(&s.d, SIGHUP);
-		(void)rig_line(&s.d, "reload change=");
+		(void)rig_line(&s.d, "reload:");
 		write_two(&s, s.b, s.other, s.b);
 		rig_kill(&s.d, SIGHUP);
 		(void)time_reload(&s, s.main, 'b');
@@ -713,6 +752,7 @@ main(void)
 	tcase_set_timeout(seen, SANITIZED ? 180 : 60);
 	tcase_add_test(seen, two_hundred_reloads_refuse_nobody_and_cut_nobody);
 	tcase_add_test(tc, a_broken_file_leaves_all_as_it_is);
+	tcase_add_test(tc, the_log_has_every_mistake_and_every_change);
 	tcase_add_test(tc, a_reload_that_changes_nothing_says_so);
 	tcase_add_test(tc, what_takes_a_restart_stays_as_it_was);
 	tcase_add_test(tc,
