@@ -71,6 +71,24 @@ schedule(struct check *c)
 	loop_set(c->all->loop, &c->timer, io_now_ms() + ms);
 }
 
+/* A probe has ended: there is room for one of those who wait. */
+static void
+end_one(struct checks *all)
+{
+	struct check	*c;
+
+	all->probes--;
+	do {
+		c = TAILQ_FIRST(&all->waiting);
+		if (c == NULL)
+			return;
+		TAILQ_REMOVE(&all->waiting, c, wait);
+		c->waiting = false;
+		/* One that has but sessions left has no backend any more. */
+	} while (!is_wanted(c->server));
+	begin(c);
+}
+
 static void
 stop(struct check *c)
 {
@@ -81,7 +99,7 @@ stop(struct check *c)
 	if (c->probe == NULL)
 		return;
 	probe_cancel(&c->probe);
-	c->all->probes--;
+	end_one(c->all);
 }
 
 static void
@@ -115,11 +133,9 @@ on_bad(struct check *c, const char *why)
 static void
 on_done(void *ctx, const char *why)
 {
-	struct check	*c = ctx, *next;
-	struct checks	*all = c->all;
+	struct check	*c = ctx;
 
 	c->probe = NULL;
-	all->probes--;
 	if (is_wanted(c->server)) {
 		if (why == NULL)
 			on_good(c);
@@ -128,11 +144,7 @@ on_done(void *ctx, const char *why)
 		c->fresh = false;
 	}
 	schedule(c);
-	if ((next = TAILQ_FIRST(&all->waiting)) != NULL) {
-		TAILQ_REMOVE(&all->waiting, next, wait);
-		next->waiting = false;
-		begin(next);
-	}
+	end_one(c->all);
 }
 
 static void

@@ -17,7 +17,9 @@
 #include "base/io.h"
 #include "base/sig.h"
 #include "policy/conf.h"
+#include "process/check.h"
 #include "process/probe.h"
+#include "process/proc.h"
 #include "unit.h"
 
 static struct loop	*loop;
@@ -334,6 +336,98 @@ START_TEST(one_that_is_cancelled_leaves_nothing)
 }
 END_TEST
 
+#define MANY	(CHECK_PROBES_MAX + 20)	/* more than are probed at a time */
+
+static struct checks	*checks;
+static struct servers	*servers;
+
+static void
+on_changed(void *ctx, struct server *s)
+{
+	(void)ctx;
+	check_update(checks, servers, s);
+}
+
+static void
+on_gone(void *ctx, struct server *s)
+{
+	(void)ctx;
+	check_end(checks, s);
+}
+
+static void
+on_room(void *ctx, struct group *g)
+{
+	(void)ctx;
+	(void)g;
+}
+
+/* Have a generation with n backends in effect, each of one server. */
+static struct conf *
+serve_backends(uint32_t number, int n)
+{
+	struct conf_report	 report = { .nerrors = 0 };
+	struct conf		*c = conf_new();
+	char			*text = NULL;
+	size_t			 len;
+	FILE			*f = open_memstream(&text, &len);
+	int			 book;
+
+	fputs("backends = (", f);
+	for (int i = 0; i < n; i++)
+		fprintf(f, "%s{ name = \"b%d\"; servers = \"127.0.0.1:%u\"; "
+		    "check = { type = \"expect\"; expect = \"x\"; interval = "
+		    "\"2s\"; timeout = \"1500ms\"; }; }", i > 0 ? "," : "", i,
+		    port);
+	fputs("); listeners = ( { name = \"l\"; listen = \"127.0.0.1:1\"; "
+	    "forward = \"backend:b0\"; } );\n", f);
+	ck_assert_int_eq(fclose(f), 0);
+	conf_read_text(c, "test", text, len, &report);
+	ck_assert_msg(conf_finish(c, &report) == 0, "%s",
+	    report.nerrors > 0 ? report.errors[0] : "?");
+	conf_report_free(&report);
+	free(text);
+	book = proc_memfd("book", book_size(c->nservers));
+	ck_assert_int_eq(servers_add(servers, number, c, book), 0);
+	servers_commit(servers, number);
+	close(book);
+	return c;
+}
+
+/* Sessions may outlive the backend that a reload took away. */
+START_TEST(servers_that_go_while_they_wait_for_a_probe_are_not_probed)
+{
+	const struct servers_hooks	 hooks = {
+		on_changed, on_gone, on_room, NULL,
+	};
+	struct server			*held[MANY];
+	struct conf			*before, *after;
+	int64_t				 until;
+
+	checks = checks_new(loop);
+	servers = servers_new(loop, &hooks);
+	before = serve_backends(1, MANY);
+	/* All begin within a second, and none is over by then. */
+	for (until = io_now_ms() + 1100; io_now_ms() < until;)
+		ck_assert_int_eq(loop_turn(loop), 0);
+	for (size_t i = 0; i < MANY; i++) {
+		held[i] = servers_generation(servers, 1)->servers[i];
+		server_take(held[i]);
+	}
+	after = serve_backends(2, 1);
+	servers_forget(servers, 1);
+	conf_free(&before);
+	/* Those under way end, and those that waited would be next. */
+	for (until = io_now_ms() + 1500; io_now_ms() < until;)
+		ck_assert_int_eq(loop_turn(loop), 0);
+	for (size_t i = 0; i < MANY; i++)
+		server_release(servers, held[i]);
+	servers_free(&servers);
+	checks_free(&checks);
+	conf_free(&after);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -359,5 +453,7 @@ main(void)
 	tcase_add_test(tc, a_tls_handshake_is_good_whoever_signed);
 	tcase_add_test(tc, no_tls_is_bad_for_tls);
 	tcase_add_test(tc, one_that_is_cancelled_leaves_nothing);
+	tcase_add_test(tc,
+	    servers_that_go_while_they_wait_for_a_probe_are_not_probed);
 	return unit_run(s);
 }
