@@ -74,7 +74,15 @@ check 3 'name too long' -s "$(printf '%0200d' 0)" status
 : >"$dir/file"
 check 3 'nobody listens' -s "$dir/file" status
 
+# Two in a row where nobody listens.
+taken() {
+	grep -qi ":$(printf '%04X' "$1") 0*:0000 0A" /proc/net/tcp \
+	    /proc/net/tcp6 2>/dev/null
+}
 port=$((20000 + $$ % 10000))
+while taken "$port" || taken $((port + 1)); do
+	port=$((port + 2))
+done
 chmod 777 "$dir"
 # start NAME PORT GROUP: one daemon; sets sock, pid.
 start() {
