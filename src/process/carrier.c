@@ -44,7 +44,6 @@ struct door {
 	int			 keeper_fd;	/* for sessions it counts */
 	size_t			 sessions;	/* counted, from here */
 	bool			 gone;		/* the pool; they stay */
-	bool			 took;		/* one, just now */
 };
 
 struct session {
@@ -217,6 +216,27 @@ has_room(struct carrier *cr, int token)
 	return cr->nfree > 0 && !cr->poor;
 }
 
+static void
+listen_at(struct door *d)
+{
+	/* One carrier is woken for one session. */
+	if (carry_listen(d->carrier->carry, &d->ear, true) == -1)
+		log_fatal(1, "epoll: %s", strerror(errno));
+}
+
+/*
+ * Who has taken one goes to the end of the line of those who wait: before it
+ * says so, as the next may be offered then and would be seen at once.
+ */
+static void
+listen_last(struct door *d)
+{
+	if (!d->carrier->open)
+		return;
+	carry_unlisten(d->carrier->carry, &d->ear);
+	listen_at(d);
+}
+
 static int
 on_carry(void *ctx, struct rd *r, int *fds)
 {
@@ -242,8 +262,8 @@ on_carry(void *ctx, struct rd *r, int *fds)
 		return 0;
 	}
 	atomic_store(&se->board->state, SB_BUSY);
+	listen_last(d);
 	handover_took(fds[0]);
-	d->took = true;
 	begin(se, d, &h.held, got);
 	return 0;
 }
@@ -263,25 +283,6 @@ close_door(struct carrier *cr, size_t i)
 	d->gone = true;
 	free_door(d);
 	cr->doors[i] = cr->doors[--cr->ndoors];
-}
-
-static void
-listen_at(struct door *d)
-{
-	/* One carrier is woken for one session. */
-	if (carry_listen(d->carrier->carry, &d->ear, true) == -1)
-		log_fatal(1, "epoll: %s", strerror(errno));
-}
-
-/* Who has taken one goes to the end of the line of those who wait. */
-static void
-listen_last(struct door *d)
-{
-	if (!d->took)
-		return;
-	d->took = false;
-	carry_unlisten(d->carrier->carry, &d->ear);
-	listen_at(d);
 }
 
 /* One that can take nothing leaves what comes to the others. */
@@ -316,10 +317,6 @@ on_knock(void *ctx)
 		break;
 	case -1:
 		log_error("a worker offered what is no session");
-		break;
-	case 1:
-		if (cr->open)
-			listen_last(d);
 	}
 }
 
@@ -565,13 +562,26 @@ carriers_needed(const struct conf *conf)
 	return (size_t)CPU_COUNT(&cpus);
 }
 
+static void
+set_title(const struct carrier *cr)
+{
+	static size_t	 told = SIZE_MAX;
+	static bool	 told_draining;
+
+	if (carry_count(cr->carry) == told && cr->draining == told_draining)
+		return;
+	told = carry_count(cr->carry);
+	told_draining = cr->draining;
+	proc_title("carrier: %zu sessions%s", told, told_draining ?
+	    ", ending" : "");
+}
+
 void
 carrier_main(struct setup *s)
 {
 	static const int	 signals[] = { SIGTERM, SIGIO, 0 };
 	static struct carrier	 carrier;
 	struct carrier		*cr = &carrier;
-	size_t			 told = 1;
 
 	sig_init(signals);
 	prepare(cr, s);
@@ -581,11 +591,7 @@ carrier_main(struct setup *s)
 		int64_t	 until = cr->keeper_at != 0 ? cr->keeper_at :
 			    io_now_ms() + TURN_MS;
 
-		if (carry_count(cr->carry) != told) {
-			told = carry_count(cr->carry);
-			proc_title("carrier: %zu sessions%s", told,
-			    cr->draining ? ", ending" : "");
-		}
+		set_title(cr);
 		cr->log_ms = LOG_MS;
 		if (carry_turn(cr->carry, until) == -1)
 			log_fatal(1, "epoll: %s", strerror(errno));

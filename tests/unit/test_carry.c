@@ -324,6 +324,7 @@ flood(struct one *o, bool up)
 	return sent;
 }
 
+/* Bytes; valgrind has them in an account of its own. */
 static size_t
 used(void)
 {
@@ -372,7 +373,8 @@ START_TEST(a_slow_session_that_is_ended_gives_its_memory_back)
 
 	(void)flood(o, true);
 	(void)flood(o, false);
-	ck_assert_uint_gt(used(), before);
+	if (!unit_under_valgrind())
+		ck_assert_uint_gt(used(), before);
 	carry_end(carry, &o->c, END_KILLED);
 	turn(0);
 	ck_assert_uint_eq(nforgotten, 1);
