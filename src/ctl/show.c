@@ -125,7 +125,9 @@ show_pools(const json_t *objects, FILE *out)
 
 		if (p == NULL)
 			continue;
-		table_cell(t, text(p, "pool"));
+		/* Carriers are of no pool; no pool's name has a bracket. */
+		table_cell(t, text(p, "pool")[0] != '\0' ? text(p, "pool") :
+		    "(carriers)");
 		table_number(t, number(p, "sessions"));
 		table_number(t, number(p, "idle"));
 		table_number(t, number(p, "workers"));

@@ -82,7 +82,9 @@ log_change(const struct client *c, const char *command, const json_t *request)
 	};
 	struct logline			 l = { .level = LOGLINE_INFO };
 	char				 uid[16], pid[16];
-	char				 text[nitems(keys)][256];
+	char				 text[nitems(keys)][256], weight[32];
+	const json_t			*number = json_object_get(request,
+					    "weight");
 	const char			*value;
 
 	l.event = logline_string("control");
@@ -99,6 +101,13 @@ log_change(const struct client *c, const char *command, const json_t *request)
 		snprintf(text[i], sizeof(text[i]), "%s", value);
 		logline_add(&l, LOGLINE_STRING, keys[i], text[i]);
 	}
+	if (json_is_integer(number)) {
+		snprintf(weight, sizeof(weight), "%" JSON_INTEGER_FORMAT,
+		    json_integer_value(number));
+		logline_add(&l, LOGLINE_NUMBER, "weight", weight);
+	}
+	if (json_is_true(json_object_get(request, "when_idle")))
+		logline_add(&l, LOGLINE_STRING, "when_idle", "true");
 	log_event(&l);
 }
 

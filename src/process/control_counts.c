@@ -138,6 +138,22 @@ read_change(struct change *ch, struct client *c, const json_t *request)
 	return 0;
 }
 
+/* As it may be given: one name for each, and the most telling. */
+static void
+add_server(struct names *names, const struct conf_backend *b,
+    const char *text)
+{
+	char	*name;
+
+	if (b->implicit) {
+		names_add(names, text);
+		return;
+	}
+	name = mem_printf("%s/%s", b->name, text);
+	names_add(names, name);
+	free(name);
+}
+
 static void
 refuse_server(struct client *c, const struct conf *conf, const char *name)
 {
@@ -145,7 +161,7 @@ refuse_server(struct client *c, const struct conf *conf, const char *name)
 
 	for (size_t i = 0; i < conf->nbackends; i++)
 		for (size_t j = 0; j < conf->backends[i].servers.n; j++)
-			names_add(&names,
+			add_server(&names, &conf->backends[i],
 			    conf->backends[i].servers.v[j].text);
 	names_refuse(&names, c, "server", name);
 }

@@ -6,12 +6,32 @@
 #include "base/net.h"
 #include "process/control.h"
 
+/* Servers stand in several backends, and in several listeners. */
+static bool
+has_name(const struct names *names, const char *name)
+{
+	const char	*p = names->text;
+	size_t		 len = strlen(name);
+
+	for (; names->n > 0; p += 2) {
+		if (strncmp(p, name, len) == 0 &&
+		    (p[len] == '\0' || strncmp(p + len, ", ", 2) == 0))
+			return true;
+		p = strstr(p, ", ");
+		if (p == NULL)
+			break;
+	}
+	return false;
+}
+
 void
 names_add(struct names *names, const char *name)
 {
 	size_t	 left = sizeof(names->text) - names->len;
 	int	 len;
 
+	if (has_name(names, name))
+		return;
 	len = snprintf(names->text + names->len, left, "%s%s",
 	    names->n > 0 ? ", " : "", name);
 	if (len < 0 || (size_t)len >= left) {

@@ -173,7 +173,7 @@ static json_t *
 server_object(const struct conf_backend *b, const struct conf_server *server,
     const struct book_entry *book, uint32_t sessions)
 {
-	json_t	*o = json_object();
+	json_t	*o = json_object(), *list;
 
 	json_object_set_new(o, "backend", client_text(b->name));
 	json_object_set_new(o, "implicit", json_boolean(b->implicit));
@@ -184,7 +184,11 @@ server_object(const struct conf_backend *b, const struct conf_server *server,
 	    json_integer(server->max_sessions));
 	if (book != NULL)
 		add_book(o, &book[server->index]);
-	json_object_set_new(o, "addresses", addresses(server, book));
+	list = addresses(server, book);
+	/* A name that was never found is not dialled, so it is not up. */
+	if (book != NULL && json_array_size(list) == 0)
+		json_object_set_new(o, "state", json_string("unresolved"));
+	json_object_set_new(o, "addresses", list);
 	return json_pack("{so}", "server", o);
 }
 

@@ -95,6 +95,7 @@ log = { to = "$dir/$1.log"; };
 backends = ( { name = "back"; servers = ( "127.0.0.1:1", "127.0.0.1:2" ); } );
 listeners = (
 	{ name = "web$1"; listen = "127.0.0.1:$2"; forward = "127.0.0.1:3"; },
+	{ name = "too"; listen = "unix:$dir/$1.too"; forward = "127.0.0.1:3"; },
 	{ name = "sql"; listen = "unix:$dir/$1.sql"; forward = "backend:back"; }
 );
 CONF
@@ -111,14 +112,15 @@ start one "$port" ''
 # In status, two daemons of one host are two.
 check 0 "process $pid, " -s "$sock" status
 check 0 '^spawner .* serving ' -s "$sock" status
+check 0 '^(carriers)  *0 ' -s "$sock" status
 check 0 '^control ' status -s "$sock"
 check 0 '^ID  *PID' -s "$sock" sessions
 check 0 '^ID' -s "$sock" sessions --sort=up --limit 3 --source=10.0.0.0/8
-check 1 'no listener webtwo; there are webone, sql' \
+check 1 'no listener webtwo; there are webone, too, sql' \
     -s "$sock" sessions --listener=webtwo
 check 0 '^ID' -s "$dir/two.sock" sessions --listener=webtwo
 check 2 'source 1.2.3: ' -s "$sock" sessions --source=1.2.3
-check 1 'no server x; there are 127.0.0.1:1, 127.0.0.1:2, 127.0.0.1:3' \
+check 1 'no server x; there are 127.0.0.1:1, 127.0.0.1:2, 127.0.0.1:3$' \
     -s "$sock" sessions --server=x
 check 2 'want a session, source or listener' -s "$sock" kill
 check 1 'no such session' -s "$sock" kill 00
@@ -134,9 +136,14 @@ check 2 'want a name, then ready' -s "$sock" server 127.0.0.1:1 weight x
 check 2 'want a name, then ready' -s "$sock" server 127.0.0.1:1 ready 5
 check 2 'want ready, drain' -s "$sock" server 127.0.0.1:1 off
 check 2 'from 0 to 256' -s "$sock" server 127.0.0.1:1 weight 257
-check 1 'no server x/y; there are' -s "$sock" server x/y drain
+check 1 'no server x/y; there are back/127.0.0.1:1, back/127.0.0.1:2, 127.0.0.1:3$' -s "$sock" server x/y drain
 check 0 '^webone ' -s "$sock" limits
 check 0 '^ok$' -s "$sock" check
+check 0 '' -s "$sock" server 127.0.0.1:1 weight 5
+grep -q 'command=server .* server=127.0.0.1:1 weight=5' "$dir/one.log" || {
+	echo 'FAIL: the log does not tell the weight'
+	fail=$((fail + 1))
+}
 check 0 '' -s "$sock" reload
 check 0 '' -s "$sock" reopen
 for command in status sessions servers limits check reload reopen 'kill 00' \
@@ -185,9 +192,9 @@ if command -v bash >/dev/null; then
 	complete_line 'sallyportctl stop --w' --when-idle
 	complete_line 'sallyportctl sessions --l' --limit= --listener=
 	complete_line "sallyportctl -s $sock sessions --listener=" \
-	    --listener=sql --listener=webone
+	    --listener=sql --listener=too --listener=webone
 	complete_line "sallyportctl -s $sock sessions --listener w" webone
-	complete_line "sallyportctl -s $sock servers " back 127.0.0.1:3
+	complete_line "sallyportctl -s $sock servers " back
 	complete_line "sallyportctl -s $sock server 127.0.0.1:3 d" drain
 	complete_line "sallyportctl -s $sock kill " ''
 	breaks='=:'

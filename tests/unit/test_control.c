@@ -612,6 +612,21 @@ START_TEST(a_user_who_leaves_in_the_middle_is_forgotten)
 }
 END_TEST
 
+START_TEST(a_server_whose_name_was_never_found_is_not_up)
+{
+	json_t	*a = talk("{\"command\":\"servers\"}");
+
+	ck_assert_str_eq(str(inner(a, 0, "server"), "state"), "up");
+	ck_assert_str_eq(str(inner(a, 1, "server"), "state"), "unresolved");
+	ck_assert_str_eq(str(inner(a, 2, "server"), "state"), "up");
+	json_decref(a);
+	write_book();
+	a = talk("{\"command\":\"servers\"}");
+	ck_assert_str_eq(str(inner(a, 1, "server"), "state"), "up");
+	json_decref(a);
+}
+END_TEST
+
 START_TEST(servers_have_their_sessions_and_the_books_word)
 {
 	const json_t	*s;
@@ -1226,6 +1241,7 @@ main(void)
 	    sessions_are_killed_by_their_spawner_and_that_is_logged);
 	tcase_add_test(tc, a_session_that_stays_is_named_after_a_second);
 	tcase_add_test(tc, a_user_who_leaves_in_the_middle_is_forgotten);
+	tcase_add_test(tc, a_server_whose_name_was_never_found_is_not_up);
 	tcase_add_test(tc, servers_have_their_sessions_and_the_books_word);
 	add_keeper_tests(tc);
 	add_master_tests(tc);
