@@ -30,6 +30,7 @@ conf_free(struct conf **confp)
 		conf_keys_release(CONF_LISTENER, &conf->listeners[i]);
 		free(conf->listeners[i].where);
 	}
+	free(conf->file);
 	free(conf->backends);
 	free(conf->listeners);
 	conf_keys_release(CONF_TOP, conf);

@@ -157,6 +157,7 @@ struct conf_listener {
 };
 
 struct conf {
+	char		*file;			/* for messages; NULL: none */
 	char		*user;
 	char		*pid_file;		/* "" for none */
 	char		*conf_d;		/* "" once it has been read */

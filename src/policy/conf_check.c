@@ -169,9 +169,13 @@ conf_check_listener(const struct conf_listener *l, struct conf_report *report)
 }
 
 void
-conf_check_timeouts(const struct conf *conf, struct conf_report *report)
+conf_check_top(const struct conf *conf, struct conf_report *report)
 {
 	if (conf->timeouts.handshake < conf->timeouts.connect)
-		conf_warn(report, "timeouts.handshake: shorter than "
-		    "timeouts.connect, which is never reached");
+		conf_warn(report, "%s%stimeouts.handshake: shorter than "
+		    "timeouts.connect, which is never reached",
+		    CONF_FILE(conf));
+	if (conf->control.path[0] == '\0' && conf->control.group[0] != '\0')
+		conf_warn(report, "%s%scontrol.group: without control.path it "
+		    "is of no effect", CONF_FILE(conf));
 }

@@ -9,12 +9,16 @@
 
 #include "policy/conf.h"
 
+/* Before what is said of the whole: the file, for "%s%s". */
+#define CONF_FILE(conf)	(conf)->file != NULL ? (conf)->file : "",	\
+			(conf)->file != NULL ? ": " : ""
+
 /* Also resolves backend.bind into backend.source. */
 void	 conf_check_backend(struct conf_backend *b,
 	    struct conf_report *report);
 void	 conf_check_listener(const struct conf_listener *l,
 	    struct conf_report *report);
-void	 conf_check_timeouts(const struct conf *conf,
+void	 conf_check_top(const struct conf *conf,
 	    struct conf_report *report);
 
 #endif

@@ -167,14 +167,14 @@ conf_finish(struct conf *conf, struct conf_report *report)
 	if (conf->workers.spare > conf->workers.max)
 		conf->workers.spare = conf->workers.max;
 	if (conf->nlisteners == 0 && report->nerrors == 0)
-		conf_complain(report, "listeners: there is none, so nothing "
-		    "to do");
+		conf_complain(report, "%s%slisteners: there is none, so "
+		    "nothing to do", CONF_FILE(conf));
 	/* Listeners first: what they forward to may be a backend more. */
 	for (size_t i = 0; i < conf->nlisteners; i++)
 		finish_listener(conf, i, &npools, report);
 	conf->nservers = 0;
 	for (size_t i = 0; i < conf->nbackends; i++)
 		finish_backend(conf, i, report);
-	conf_check_timeouts(conf, report);
+	conf_check_top(conf, report);
 	return report->nerrors == 0 ? 0 : -1;
 }

@@ -96,12 +96,21 @@ read_conf_d(struct reading *rd, const char *name)
 	given[0] = '\0';
 }
 
+/* What is wrong with the whole of it has no line, but the file. */
+static void
+set_file(struct conf *conf, const char *name)
+{
+	free(conf->file);
+	conf->file = mem_strdup(name);
+}
+
 void
 conf_read_text(struct conf *conf, const char *name, const char *text,
     size_t len, struct conf_report *report)
 {
 	struct reading	 rd = { conf, report, CONF_TOTAL_MAX, "" };
 
+	set_file(conf, name);
 	read_included(&rd, conf_include_text(name, text, len, &rd.left,
 	    report), false);
 	read_conf_d(&rd, name);
@@ -112,6 +121,7 @@ conf_read_file(struct conf *conf, const char *path, struct conf_report *report)
 {
 	struct reading	 rd = { conf, report, CONF_TOTAL_MAX, "" };
 
+	set_file(conf, path);
 	read_included(&rd, conf_include_file(path, &rd.left, report), false);
 	read_conf_d(&rd, path);
 }

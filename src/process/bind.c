@@ -254,6 +254,10 @@ complain(const struct ports *ports, const struct conf_listener *l,
 	if (denied && geteuid() != 0)
 		hint = " (binding there takes root, or CAP_NET_BIND_SERVICE "
 		    "for a port below 1024)";
+	else if (error == EADDRINUSE && ports->conf == NULL &&
+	    is_our_port(ports, port_of(&a->spec)))
+		hint = " (an earlier address of this configuration has that "
+		    "port too)";
 	else if (error == EADDRINUSE && is_our_port(ports, port_of(&a->spec)))
 		hint = " (this daemon itself has that port at another "
 		    "address: take that away in one reload and add this in "
@@ -334,31 +338,32 @@ bind_conf(struct ports *ports, const struct conf *conf, struct binding **out,
 	return status;
 }
 
-/* Only the group may; the folder is made if there is none. */
+/* Only the group may. */
 static int
-control_rights(const struct conf *conf, const char **why)
+control_rights(const struct conf *conf, struct conf_report *report)
 {
-	const char	*path = conf->control.path;
-	struct group	*gr;
-	gid_t		 gid = (gid_t)-1;
+	const char	*path = conf->control.path, *name = conf->control.group;
+	struct group	*gr = NULL;
 
-	if (conf->control.group[0] != '\0') {
-		*why = "group";
-		errno = 0;
-		gr = getgrnam(conf->control.group);
-		if (gr == NULL) {
-			errno = errno != 0 ? errno : ENOENT;
-			return -1;
-		}
-		gid = gr->gr_gid;
-	}
-	*why = "chown";
-	if (gid != (gid_t)-1 && lchown(path, (uid_t)-1, gid) == -1)
+	if (name[0] != '\0' && (gr = getgrnam(name)) == NULL) {
+		conf_complain(report, "control.group: \"%s\": there is no such "
+		    "group", name);
 		return -1;
-	*why = "chmod";
-	return chmod(path, gid != (gid_t)-1 ? 0660 : 0600);
+	}
+	if (gr != NULL && lchown(path, (uid_t)-1, gr->gr_gid) == -1) {
+		conf_complain(report, "control.group: \"%s\": chown %s: %s",
+		    name, path, strerror(errno));
+		return -1;
+	}
+	if (chmod(path, gr != NULL ? 0660 : 0600) == -1) {
+		conf_complain(report, "control.path: chmod %s: %s", path,
+		    strerror(errno));
+		return -1;
+	}
+	return 0;
 }
 
+/* The last one alone: a path that is wrong from the start is a slip. */
 static void
 make_folder(const char *path)
 {
@@ -399,10 +404,8 @@ bind_control(struct ports *ports, const struct conf *conf,
 	}
 	b->fresh = false;
 	b->keep = true;
-	if (control_rights(conf, &why) == 0)
+	if (control_rights(conf, report) == 0)
 		return b;
-	conf_complain(report, "control: %s: %s: %s", conf->control.group,
-	    why, strerror(errno));
 	drop(ports, ports->n - 1, false);
 	return NULL;
 }

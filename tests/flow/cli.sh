@@ -143,5 +143,15 @@ if [ -n "$pid" ]; then
 	fi
 fi
 
+
+# What the start finds out.
+sed '/pid_file/d' "$dir/daemon" >"$dir/start"
+echo "control = { path = \"$dir/sock\"; group = \"no such\"; };" >>"$dir/start"
+check 1 'control.group: "no such": there is no such group' -f "$dir/start"
+sed '/pid_file/d; s/listen = \([^;]*\)/listen = ( \1, ":'$port'" )/' \
+    "$dir/daemon" >"$dir/start"
+check 1 "listen: \":$port\": .* earlier address of this configuration" \
+    -f "$dir/start"
+
 echo "$tests command lines, $fail wrong"
 [ $fail -eq 0 ]

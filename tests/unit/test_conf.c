@@ -396,9 +396,9 @@ static const struct {
 	    { "f:1: backends[0].servers: \":1\": a server needs a host before "
 	    "the port" } },
 	/* What is missing. */
-	{ "", { "listeners: there is none, so nothing to do" } },
+	{ "", { "f: listeners: there is none, so nothing to do" } },
 	{ "listeners = ( );",
-	    { "listeners: there is none, so nothing to do" } },
+	    { "f: listeners: there is none, so nothing to do" } },
 	{ "listeners = (\n{ } );", {
 	    "f:2: listeners[0]: needs the key name",
 	    "f:2: listeners[0]: needs the key listen",
@@ -560,9 +560,12 @@ static const struct {
 	const char	*warning;	/* NULL: none */
 } doubtful[] = {
 	{ A, NULL },
-	{ "timeouts = { handshake = 4; };" A, "timeouts.handshake: shorter "
+	{ "timeouts = { handshake = 4; };" A, "f: timeouts.handshake: shorter "
 	    "than timeouts.connect, which is never reached" },
 	{ "timeouts = { handshake = 5; };" A, NULL },
+	{ "control = { group = \"adm\"; };" A, "f: control.group: without "
+	    "control.path it is of no effect" },
+	{ "control = { group = \"adm\"; path = \"/c\"; };" A, NULL },
 	{ B1("servers = { address = \"h:1\"; backup = true; };"), "f:1: "
 	    "servers: all are backup, which is the same as none" },
 	{ B1("servers = \"h:1\"; check = { type = \"tcp\"; interval = 1;\n"
