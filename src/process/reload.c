@@ -71,6 +71,15 @@ reload_answer(const struct master *m, struct asker who, int status)
 	    0, io_now_ms() + 100);
 }
 
+static void
+report_warning(const struct master *m, struct asker who, const char *warning)
+{
+	char	*text = mem_printf("warning: %s", warning);
+
+	reload_report(m, who, text);
+	free(text);
+}
+
 /* Each error is told to whoever asked and to the log. */
 static void
 refuse(const struct master *m, struct asker who,
@@ -107,7 +116,7 @@ reload_check(struct master *m, struct asker who)
 	for (size_t i = 0; i < report.nerrors; i++)
 		reload_report(m, who, report.errors[i]);
 	for (size_t i = 0; i < report.nwarnings; i++)
-		reload_report(m, who, report.warnings[i]);
+		report_warning(m, who, report.warnings[i]);
 	reload_answer(m, who, conf == NULL ? EXIT_RUNTIME : EXIT_OK);
 	conf_free(&conf);
 	conf_report_free(&report);
@@ -179,7 +188,7 @@ reload_begin(struct master *m, struct asker who)
 	conf = m->load(&report);
 	for (size_t i = 0; i < report.nwarnings; i++) {
 		log_one_of(LOGLINE_WARN, "%s", report.warnings[i]);
-		reload_report(m, who, report.warnings[i]);
+		report_warning(m, who, report.warnings[i]);
 	}
 	if (conf != NULL && !take_changes(m, who, conf)) {
 		log_one_of(LOGLINE_INFO, "reload: nothing has changed");

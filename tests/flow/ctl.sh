@@ -158,6 +158,10 @@ check 1 'workers.max: want a number' -s "$sock" check
 check 1 'workers.max: want a number' -s "$sock" reload
 check 1 'is not taken; generation 1 stays in effect' -s "$sock" reload
 cp "$dir/good" "$dir/one.conf"
+sed -i 's/forward = "backend/penalty = 1; &/' "$dir/one.conf"
+check 0 '^warning: .*: penalty: without' -s "$sock" check
+check 0 '^warning: .*: penalty: without' -s "$sock" reload
+cp "$dir/good" "$dir/one.conf"
 
 # What reads at most what it needs is not waited for.
 tests=$((tests + 1))
