@@ -108,8 +108,10 @@ void
 client_begin(struct client *c, const char *name, client_step *step,
     void *state, int ms, const char *late)
 {
+	static uint64_t	 last;
+
 	c->job = (struct client_job){
-		.name = name, .step = step, .state = state, .late = late,
+		.name = name, .id = ++last, .step = step, .state = state, .late = late,
 		.deadline = io_now_ms() + ms,
 	};
 }
@@ -121,13 +123,12 @@ client_has_room(const struct client *c)
 }
 
 static struct client *
-new_client(struct clients *cs, int fd)
+new_client(int fd)
 {
 	struct client	*c = mem_calloc(1, sizeof(*c));
 	socklen_t	 len = sizeof(c->cred);
 
 	c->fd = fd;
-	c->id = ++cs->last;
 	c->in = mem_calloc(1, CLIENT_LINE_MAX);
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &c->cred, &len) == -1)
 		c->cred = (struct ucred){ 0, (uid_t)-1, (gid_t)-1 };
@@ -161,15 +162,16 @@ clients_accept(struct clients *cs, int listener)
 		close(fd);
 		return 0;
 	}
-	cs->v[cs->n++] = new_client(cs, fd);
+	cs->v[cs->n++] = new_client(fd);
 	return 0;
 }
 
 struct client *
-clients_find(struct clients *cs, uint64_t id)
+clients_find_job(struct clients *cs, uint64_t id)
 {
 	for (size_t i = 0; i < cs->n; i++)
-		if (cs->v[i]->id == id && !cs->v[i]->dead)
+		if (cs->v[i]->job.name != NULL && cs->v[i]->job.id == id &&
+		    !cs->v[i]->dead)
 			return cs->v[i];
 	return NULL;
 }

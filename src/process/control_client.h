@@ -32,6 +32,7 @@ typedef void	 client_step(void *ctx, struct client *c);
 
 struct client_job {
 	const char	*name;		/* NULL: nothing is under way */
+	uint64_t	 id;		/* never used again */
 	client_step	*step;		/* NULL: it waits for others */
 	int64_t		 wake_at;	/* io_now_ms() */
 	int64_t		 deadline;	/* the same */
@@ -42,7 +43,6 @@ struct client_job {
 
 struct client {
 	int			 fd;
-	uint64_t		 id;		/* never used again */
 	struct ucred		 cred;
 	char			*in;
 	size_t			 in_len;
@@ -58,7 +58,6 @@ struct client {
 struct clients {
 	struct client	*v[CLIENTS_MAX];
 	size_t		 n;
-	uint64_t	 last;			/* id given */
 };
 
 /* Runs one request; the object stays the caller's. */
@@ -66,7 +65,8 @@ typedef void	 client_run(void *ctx, struct client *c, json_t *request);
 
 /* Take a connection from the listening socket.  0, or -1 with errno. */
 int	 clients_accept(struct clients *cs, int listener);
-struct client	*clients_find(struct clients *cs, uint64_t id);
+/* Whose job it is, while it is under way; or NULL. */
+struct client	*clients_find_job(struct clients *cs, uint64_t id);
 struct client	*clients_find_tag(struct clients *cs, uint32_t tag);
 
 /* What poll(2) shall watch of a client. */

@@ -53,10 +53,10 @@ find_servers(const struct setup_generation *g, const char *name)
 }
 
 static int
-on_changed(void *ctx, uint64_t client, struct rd *r)
+on_changed(void *ctx, uint64_t job, struct rd *r)
 {
 	struct control	*ct = ctx;
-	struct client	*c = clients_find(&ct->clients, client);
+	struct client	*c = clients_find_job(&ct->clients, job);
 	uint32_t	 refused = r != NULL ? rd_u32(r) : 1;
 	struct change	*ch;
 
@@ -84,7 +84,7 @@ ask_change(struct control *ct, const struct client *c, struct change *ch)
 	wr_u32(&w, ch->mode);
 	wr_u32(&w, ch->weight);
 	if (keeper_line_ask(&ct->keeper, MSG_SERVER_SET, buf, sizeof(buf),
-	    c->id, on_changed, &ch->failed) == -1)
+	    c->job.id, on_changed, &ch->failed) == -1)
 		return -1;
 	ch->sent++;
 	return 0;
@@ -269,10 +269,10 @@ read_source(const struct conf *conf, struct rd *r, struct client *c)
 }
 
 static int
-on_sources(void *ctx, uint64_t client, struct rd *r)
+on_sources(void *ctx, uint64_t job, struct rd *r)
 {
 	struct control	*ct = ctx;
-	struct client	*c = clients_find(&ct->clients, client);
+	struct client	*c = clients_find_job(&ct->clients, job);
 	uint32_t	 total = r != NULL ? rd_u32(r) : 0;
 	uint32_t	 before;
 	struct sources	*so;
@@ -311,7 +311,7 @@ sources_more(void *ctx, struct client *c)
 		wr_init(&w, buf, sizeof(buf));
 		wr_u32(&w, so->next);
 		so->waiting = keeper_line_ask(&ct->keeper, MSG_SOURCES, buf,
-		    sizeof(buf), c->id, on_sources, &so->failed) == 0;
+		    sizeof(buf), c->job.id, on_sources, &so->failed) == 0;
 		if (so->waiting)
 			return;
 	}

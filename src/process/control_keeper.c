@@ -56,7 +56,7 @@ settle(struct keeper_line *k, struct rd *r)
 
 	k->n--;
 	memmove(k->asked, k->asked + 1, k->n * sizeof(*k->asked));
-	return q.answer(k->ctx, q.client, r);
+	return q.answer(k->ctx, q.job, r);
 }
 
 static void
@@ -70,10 +70,10 @@ give_up(struct keeper_line *k)
 
 int
 keeper_line_ask(struct keeper_line *k, uint16_t type, const void *payload,
-    size_t len, uint64_t client, keeper_answer *answer, const char **why)
+    size_t len, uint64_t job, keeper_answer *answer, const char **why)
 {
 	struct keeper_question	 q = {
-		.type = type, .len = len, .client = client,
+		.type = type, .len = len, .job = job,
 		.answer = answer, .deadline = io_now_ms() + KEEPER_LINE_MS,
 	};
 

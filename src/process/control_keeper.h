@@ -19,13 +19,13 @@
 #define KEEPER_LINE_BYTES	16	/* of a question's payload */
 
 /* The answer; r is NULL when there is none.  -1 when it is malformed. */
-typedef int	 keeper_answer(void *ctx, uint64_t client, struct rd *r);
+typedef int	 keeper_answer(void *ctx, uint64_t job, struct rd *r);
 
 struct keeper_question {
 	uint16_t	 type;
 	uint8_t		 payload[KEEPER_LINE_BYTES];
 	size_t		 len;
-	uint64_t	 client;
+	uint64_t	 job;
 	keeper_answer	*answer;
 	int64_t		 deadline;
 };
@@ -42,11 +42,11 @@ struct keeper_line {
 void	 keeper_line_init(struct keeper_line *k, int rendezvous, void *ctx);
 
 /*
- * Ask for a client; the payload has at most KEEPER_LINE_BYTES.  0; or -1
+ * Ask for a job; the payload has at most KEEPER_LINE_BYTES.  0; or -1
  * with why, and `answer' is not called.
  */
 int	 keeper_line_ask(struct keeper_line *k, uint16_t type,
-	    const void *payload, size_t len, uint64_t client,
+	    const void *payload, size_t len, uint64_t job,
 	    keeper_answer *answer, const char **why);
 
 /* poll(2) has shown something. */

@@ -911,6 +911,32 @@ tell_done(uint32_t tag, uint8_t status)
 	tell(MSG_ASKED, tag, u32, sizeof(u32));
 }
 
+/* A keeper may be slower than the job that asked it. */
+START_TEST(an_answer_that_comes_too_late_is_not_for_the_next_request)
+{
+	json_t		*a;
+	uint32_t	 tag;
+	int		 fd = ask("{\"command\":\"limits\"}");
+
+	keeper_up();
+	for (uint32_t i = 0; i < 7; i++) {
+		(void)poll(NULL, 0, 700);
+		tell_sources(i, 1, 100);
+	}
+	a = hear_answer(fd);
+	ck_assert_int_eq(status_of(a), 1);
+	json_decref(a);
+	unit_write(fd, "{\"command\":\"status\"}\n", 21);
+	tag = hear_ask(ASK_STATUS);
+	tell_sources(7, 1, 100);
+	tell_done(tag, 0);
+	a = hear_answer(fd);
+	ck_assert_int_eq(status_of(a), 0);
+	json_decref(a);
+	close(fd);
+}
+END_TEST
+
 START_TEST(status_joins_what_master_boards_and_proc_say)
 {
 	struct setup_child	 c = {
@@ -1199,6 +1225,8 @@ add_keeper_tests(TCase *tc)
 static void
 add_master_tests(TCase *tc)
 {
+	tcase_add_test(tc,
+	    an_answer_that_comes_too_late_is_not_for_the_next_request);
 	tcase_add_test(tc, status_joins_what_master_boards_and_proc_say);
 	tcase_add_loop_test(tc,
 	    the_master_is_asked_and_its_lines_are_passed_on, 0, N(asks));
