@@ -313,5 +313,8 @@ upgrade_take_over(int fd)
 	}
 	if (n == 0)
 		return 1;
+	/* A word that comes from here on must not be taken for heard. */
+	if (n == -1 && shutdown(fd, SHUT_RD) == 0)
+		(void)!recv(fd, &answer, 1, MSG_DONTWAIT);
 	return answer == UPGRADE_YOURS ? 0 : -1;
 }

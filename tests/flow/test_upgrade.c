@@ -382,6 +382,32 @@ START_TEST(a_program_that_hangs_keeps_nobody_from_stopping)
 }
 END_TEST
 
+START_TEST(an_old_master_that_is_late_serves_on)
+{
+	struct stage	 s;
+	char		 script[1100];
+	int		 held;
+
+	open_stage(&s);
+	held = crowd_session(s.main);
+	snprintf(script, sizeof(script), "#!/bin/sh\nkill -STOP $PPID\n"
+	    "exec '%s' \"$@\"\n", original());
+	install_text(&s, script);
+	rig_kill(&s.d, SIGUSR2);
+	/* It waits five seconds, longer than a line is waited for. */
+	(void)rig_line(&s.d, "upgrade: starting");
+	(void)poll(NULL, 0, 2000);
+	(void)rig_line(&s.d, "before this one does not let go");
+	/* The new one is about to end: nobody may think that it serves. */
+	rig_kill(&s.d, SIGCONT);
+	(void)rig_line(&s.d, "nothing has changed");
+	(void)crowd_until(s.main, 'a');
+	crowd_check(held);
+	close(held);
+	rig_down(&s.d);
+}
+END_TEST
+
 START_TEST(when_the_old_master_is_killed_in_between_somebody_serves_or_nobody)
 {
 	struct stage	 s;
@@ -586,6 +612,7 @@ main(void)
 	tcase_add_test(seen, an_upgrade_takes_up_what_the_file_says_now);
 	tcase_add_test(seen, a_stop_in_the_middle_of_an_upgrade_is_a_stop);
 	tcase_add_test(seen, a_program_that_hangs_keeps_nobody_from_stopping);
+	tcase_add_test(seen, an_old_master_that_is_late_serves_on);
 	tcase_add_test(seen,
 	    when_the_old_master_is_killed_in_between_somebody_serves_or_nobody);
 	tcase_add_test(seen, reload_and_upgrade_follow_each_other);
