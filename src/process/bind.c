@@ -338,29 +338,65 @@ bind_conf(struct ports *ports, const struct conf *conf, struct binding **out,
 	return status;
 }
 
+static int
+change_rights(int fd, gid_t gid, mode_t mode, const char **why)
+{
+	struct stat	 st;
+	char		 self[32];
+
+	*why = "stat";
+	if (fstat(fd, &st) == -1)
+		return -1;
+	*why = "no socket any more";
+	errno = EINVAL;
+	if (!S_ISSOCK(st.st_mode))
+		return -1;
+	*why = "chown";
+	if (gid != (gid_t)-1 &&
+	    fchownat(fd, "", (uid_t)-1, gid, AT_EMPTY_PATH) == -1)
+		return -1;
+	/* fchmod(2) wants more of a descriptor than that it has a place. */
+	*why = "chmod";
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	return chmod(self, mode);
+}
+
+/* Not by its path: whose folder it is might have put a link there meanwhile. */
+static int
+set_rights(const char *path, gid_t gid, mode_t mode, const char **why)
+{
+	int	 fd, rc, saved;
+
+	*why = "open";
+	fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd == -1)
+		return -1;
+	rc = change_rights(fd, gid, mode, why);
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return rc;
+}
+
 /* Only the group may. */
 static int
 control_rights(const struct conf *conf, struct conf_report *report)
 {
 	const char	*path = conf->control.path, *name = conf->control.group;
 	struct group	*gr = NULL;
+	const char	*why;
 
 	if (name[0] != '\0' && (gr = getgrnam(name)) == NULL) {
 		conf_complain(report, "control.group: \"%s\": there is no such "
 		    "group", name);
 		return -1;
 	}
-	if (gr != NULL && lchown(path, (uid_t)-1, gr->gr_gid) == -1) {
-		conf_complain(report, "control.group: \"%s\": chown %s: %s",
-		    name, path, strerror(errno));
-		return -1;
-	}
-	if (chmod(path, gr != NULL ? 0660 : 0600) == -1) {
-		conf_complain(report, "control.path: chmod %s: %s", path,
-		    strerror(errno));
-		return -1;
-	}
-	return 0;
+	if (set_rights(path, gr != NULL ? gr->gr_gid : (gid_t)-1,
+	    gr != NULL ? 0660 : 0600, &why) == 0)
+		return 0;
+	conf_complain(report, "control.path: %s %s: %s", why, path,
+	    strerror(errno));
+	return -1;
 }
 
 /* The last one alone: a path that is wrong from the start is a slip. */
