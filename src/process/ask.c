@@ -146,7 +146,11 @@ say_hello(struct ask *a)
 	close(ends[1]);
 	a->fd = ends[0];
 	a->hello = io_now_ms();
-	if (rc == 0 && (!holds_anything(a) || say_hold(a) == 0))
+	if (rc == 0 && holds_anything(a) && say_hold(a) == -1) {
+		rc = -1;
+		saved = EAGAIN;		/* it hung up: there is a next one */
+	}
+	if (rc == 0)
 		return 0;
 	hang_up(a);
 	errno = saved;

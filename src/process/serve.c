@@ -323,6 +323,9 @@ dial_by_keeper(struct session *ss, uint64_t key, int64_t deadline)
 			return refuse(ss, verdict == ASK_NO_SERVER ?
 			    END_UNREACHABLE : END_LIMIT, ask_text(verdict));
 		}
+		if (server >= ss->backend->servers.n)
+			return refuse(ss, END_INTERNAL, "the keeper chose a "
+			    "server that there is not");
 		/* Time in the queue is not time that a server took. */
 		deadline += io_now_ms() - began;
 		tried |= (uint64_t)1 << server;
