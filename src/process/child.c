@@ -455,7 +455,7 @@ not_listening(const struct child *c)
 	log_warn("%s %d does not listen: %s", c->post->role->name,
 	    (int)c->pid, strerror(error));
 	/* What it missed is told to the next one. */
-	if (error == EAGAIN)
+	if (error == EAGAIN || error == ETIMEDOUT)
 		child_kill(c);
 }
 

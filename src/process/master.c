@@ -54,6 +54,8 @@ on_ready(void *ctx, struct rd *r, int *fds)
 
 	(void)r;
 	(void)fds;
+	if (c->ready)
+		return -1;	/* it would have its successor end */
 	c->ready = true;
 	for (size_t i = 0; i < m->nchildren; i++) {
 		struct child	*old = &m->children[i];
@@ -120,7 +122,7 @@ on_crashed(void *ctx, struct rd *r, int *fds)
 
 static void	 drain(struct master *);
 
-/* What each child is, one message each. */
+/* What each child is, one message each, as long as they are read. */
 static void
 tell_status(const struct master *m, struct asker who, int channel)
 {
@@ -145,8 +147,9 @@ tell_status(const struct master *m, struct asker who, int channel)
 		wr_init(&w, buf, sizeof(buf));
 		wr_u32(&w, who.tag);
 		wr_bytes(&w, &s, sizeof(s));
-		(void)channel_send_by(channel, MSG_CHILD, buf, sizeof(buf),
-		    NULL, 0, io_now_ms() + 100);
+		if (channel_send_by(channel, MSG_CHILD, buf, sizeof(buf),
+		    NULL, 0, io_now_ms() + 100) == -1)
+			break;
 	}
 	reload_answer(m, who, EXIT_OK);
 }
