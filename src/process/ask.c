@@ -456,6 +456,9 @@ ask_look(struct ask *a)
 		return false;
 	if (say_hello(a) == 0)
 		return true;
+	/* Many have much to say at once, and the next keeper waits for it. */
+	if (errno == EAGAIN || errno == ETOOMANYREFS)
+		a->hello = 0;
 	/* Of a pool that is no more nobody counts anything. */
 	if (errno == EPIPE)
 		a->listener = a->server = ASK_NOTHING;

