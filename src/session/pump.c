@@ -5,6 +5,8 @@
 #include "base/sig.h"
 #include "session/pump.h"
 
+#define AGAIN_MS	1000	/* until a quiet one is offered again */
+
 enum wait {
 	READY,
 	QUIET,			/* for so long that it may be handed over */
@@ -59,16 +61,16 @@ is_handed_over(struct pump *p, bool quiet)
 static enum wait
 await(struct pump *p, struct pollfd pfd[2], enum end *end)
 {
-	int		 ms = relay_patience(&p->relay);
+	int		 ms = relay_patience(&p->relay), quiet = p->quiet_ms;
 	enum wait	 rc;
 
-	if (p->hand_over != NULL && p->quiet_ms < ms) {
-		rc = wait_for_sides(p, pfd, p->quiet_ms, end);
+	for (; p->hand_over != NULL && quiet < ms; quiet = AGAIN_MS) {
+		rc = wait_for_sides(p, pfd, quiet, end);
 		if (rc != QUIET)
 			return rc;
 		if (is_handed_over(p, true))
 			return OVER;
-		ms -= p->quiet_ms;
+		ms -= quiet;
 	}
 	rc = wait_for_sides(p, pfd, ms, end);
 	if (rc == QUIET)

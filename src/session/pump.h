@@ -14,7 +14,8 @@ struct pump {
 	const struct told *told;	/* NULL: nobody hears SIGIO */
 	/*
 	 * Unless NULL: asked, while nothing is held in either direction, when
-	 * quiet_ms have passed without a byte or after `turns' waits.
+	 * quiet_ms have passed without a byte, and each second from then on, or
+	 * after `turns' waits.
 	 * True: the relay goes on elsewhere, and pump_run() returns.
 	 */
 	bool		 (*hand_over)(void *ctx, bool quiet);
