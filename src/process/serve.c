@@ -16,6 +16,7 @@
 #include "session/pump.h"
 
 #define ANSWER_MS	2000	/* for the keeper to answer */
+#define PAUSE_MS	10	/* without a byte, and a crowd goes first */
 #define QUIET_MS	1000	/* without a byte, and a session is idle */
 #define TURNS		8	/* waits between looks for a crowd */
 
@@ -206,6 +207,7 @@ relay(struct session *ss)
 		p.hand_over = hand_over;
 		p.ctx = ss;
 		p.quiet_ms = ss->l->carry == CONF_CARRY_ALWAYS ? 0 : QUIET_MS;
+		p.pause_ms = ss->l->carry == CONF_CARRY_ALWAYS ? 0 : PAUSE_MS;
 		p.turns = ss->l->carry == CONF_CARRY_ALWAYS ? 0 : TURNS;
 	}
 	if (c->timeouts.session > 0) {

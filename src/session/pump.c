@@ -61,16 +61,20 @@ is_handed_over(struct pump *p, bool quiet)
 static enum wait
 await(struct pump *p, struct pollfd pfd[2], enum end *end)
 {
-	int		 ms = relay_patience(&p->relay), quiet = p->quiet_ms;
+	int		 ms = relay_patience(&p->relay);
+	bool		 quiet = p->pause_ms == 0;
+	int		 next = quiet ? p->quiet_ms : p->pause_ms;
 	enum wait	 rc;
 
-	for (; p->hand_over != NULL && quiet < ms; quiet = AGAIN_MS) {
-		rc = wait_for_sides(p, pfd, quiet, end);
+	while (p->hand_over != NULL && next < ms) {
+		rc = wait_for_sides(p, pfd, next, end);
 		if (rc != QUIET)
 			return rc;
-		if (is_handed_over(p, true))
+		if (is_handed_over(p, quiet))
 			return OVER;
-		ms -= quiet;
+		ms -= next;
+		next = quiet ? AGAIN_MS : p->quiet_ms - p->pause_ms;
+		quiet = true;
 	}
 	rc = wait_for_sides(p, pfd, ms, end);
 	if (rc == QUIET)

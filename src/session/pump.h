@@ -14,12 +14,14 @@ struct pump {
 	const struct told *told;	/* NULL: nobody hears SIGIO */
 	/*
 	 * Unless NULL: asked, while nothing is held in either direction, when
-	 * quiet_ms have passed without a byte, and each second from then on, or
-	 * after `turns' waits.
+	 * pause_ms have passed without a byte (unless that is 0), then when
+	 * it is quiet for quiet_ms, which is more, and each second from
+	 * then on; or after `turns' waits.
 	 * True: the relay goes on elsewhere, and pump_run() returns.
 	 */
 	bool		 (*hand_over)(void *ctx, bool quiet);
 	void		 *ctx;
+	int		 pause_ms;
 	int		 quiet_ms;
 	unsigned int	 turns;
 	bool		 carried;	/* it did */
