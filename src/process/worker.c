@@ -130,7 +130,9 @@ wait_for_client(struct worker *w, struct net_addr *client, int *fd)
 
 	if (sig_epoll_wait(w->ep, &ev, 1, -1) != 1)
 		return NULL;
-	atomic_fetch_add(&w->board->wakeups, 1);
+	/* The end of a listener wakes all, and is no connection. */
+	if ((ev.events & EPOLLHUP) == 0)
+		atomic_fetch_add(&w->board->wakeups, 1);
 	sl = &w->start->s->listeners[ev.data.u32];
 	if (try_accept(sl, client, fd)) {
 		if (atomic_load(&w->pool->lacking) != 0 &&

@@ -33,9 +33,10 @@ open_stage(struct stage *s, const char *more)
 
 	s->port = rig_port();
 	s->lfd = rig_listen(&back);
+	/* Sessions that stay where these tests look for them. */
 	rig_up(&s->d, "listeners = ( { name = \"l\"; listen = "
-	    "\"127.0.0.1:%d\"; forward = \"127.0.0.1:%d\"; } );\n%s",
-	    s->port, back, more);
+	    "\"127.0.0.1:%d\"; forward = \"127.0.0.1:%d\"; carry = "
+	    "\"never\"; } );\n%s", s->port, back, more);
 }
 
 static void
