@@ -12,6 +12,7 @@
  * that ended with it.
  */
 #include <errno.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -30,6 +31,7 @@
 #include "session/carry.h"
 
 #define TURN_MS		60000
+#define OFFERS_MAX	512	/* more than a rendezvous holds */
 #define RESERVE		64	/* descriptors that are no session's */
 #define KEEPER_MS	20	/* until the keeper is tried again */
 #define LOG_MS		20	/* that lines may wait for room, each turn */
@@ -334,9 +336,25 @@ open_door(struct carrier *cr, const struct setup_meet *meet)
 		listen_at(d);
 }
 
+/* Whoever offered these may be dead, and nobody else would end them. */
+static void
+take_what_waits(struct carrier *cr)
+{
+	for (size_t i = 0; i < cr->ndoors; i++) {
+		struct door	*d = cr->doors[i];
+		struct pollfd	 p = { .fd = d->ear.fd, .events = POLLIN };
+
+		for (int n = 0; n < OFFERS_MAX && poll(&p, 1, 0) == 1 &&
+		    (p.revents & POLLIN) != 0; n++)
+			(void)channel_dispatch(p.fd, ROLE_WORKER, offers,
+			    nitems(offers), d);
+	}
+}
+
 static void
 stop(struct carrier *cr)
 {
+	take_what_waits(cr);
 	cr->log_ms = LOG_ALL_MS;
 	for (size_t i = 0; i < cr->sb.workers; i++)
 		if (cr->sessions[i] != NULL)
