@@ -92,6 +92,15 @@ $(keys)
 EOF
 [ "$n" -ge 60 ] || complain "only $n keys found in the table"
 
+# The sample has all of them, as README says, taken or behind a "#".
+sample=etc/sallyportd.conf
+while IFS=: read -r section key restart preset; do
+	grep -qE "(^|[^a-z_])$key = " "$sample" ||
+		complain "$sample: $section: $key is missing"
+done <<EOF
+$(keys)
+EOF
+
 n=0
 for word in $(sed -n 's/.*return "\([a-z_]*\)";.*/\1/p' src/session/end.c |
     sort -u); do

@@ -64,8 +64,14 @@ complain_wants(const struct reading *rd, const config_setting_t *s,
     const struct conf_key *k)
 {
 	char	 wants[256];
+	size_t	 len;
 
 	conf_key_wants(k, wants, sizeof(wants));
+	len = strlen(wants);
+	if (k->type == CONF_INT &&
+	    config_setting_type(s) == CONFIG_TYPE_STRING)
+		snprintf(wants + len, sizeof(wants) - len,
+		    ", without quotes");
 	complain_at(rd, s, wants);
 }
 

@@ -337,8 +337,8 @@ static const struct {
 	{ "backends = 1;" A, { "f:1: backends: " GROUPS } },
 	{ "backends = [1];" A, { "f:1: backends: " GROUPS } },
 	{ "backends = ( 1 );" A, { "f:1: backends[0]: " GROUPS } },
-	{ "workers = { max = \"8\"; };" A,
-	    { "f:1: workers.max: want a number from 1 to 32768" } },
+	{ "workers = { max = \"8\"; };" A, { "f:1: workers.max: want a number "
+	    "from 1 to 32768, without quotes" } },
 	{ "workers = { max = 1.5; };" A,
 	    { "f:1: workers.max: want a number from 1 to 32768" } },
 	{ "workers = { max = true; };" A,
