@@ -330,14 +330,20 @@ start_post(struct master *m, struct post *p)
 
 /* Have all but the logger end, or the logger too. */
 static void
-end_children(struct master *m, bool logger)
+stop_children(struct master *m, bool logger)
+{
+	for (size_t i = 0; i < m->nchildren; i++)
+		if (logger || m->children[i].post->role->id != ROLE_LOGGER)
+			child_stop(&m->children[i]);
+}
+
+/* Until those that were told to have ended. */
+static void
+await_children(struct master *m)
 {
 	int64_t	 deadline = io_now_ms() + STOP_MS;
 	bool	 killed = false, left;
 
-	for (size_t i = 0; i < m->nchildren; i++)
-		if (logger || m->children[i].post->role->id != ROLE_LOGGER)
-			child_stop(&m->children[i]);
 	for (;;) {
 		left = false;
 		for (size_t i = 0; i < m->nchildren; i++) {
@@ -366,10 +372,12 @@ finish(struct master *m)
 	if (!m->upgrade.done && m->predecessor == -1)
 		notify_stopping();
 	upgrade_abort(m, "the daemon stops");
+	/* First, or spawners would replace the workers that this ends. */
+	stop_children(m, false);
 	/* One that we have replaced may have copies for long. */
 	if (!m->upgrade.done)
 		bind_shut(&m->ports);
-	end_children(m, false);
+	await_children(m);
 	bind_free(&m->ports, m->upgrade.done);
 	plan_remove_pidfile(m);
 	if (m->status == 0)
@@ -379,7 +387,8 @@ finish(struct master *m)
 		plan_close_lane(&m->pools[i]->lane);
 	plan_close_lane(&m->lane);
 	m->phase = STOPPED;
-	end_children(m, true);
+	stop_children(m, true);
+	await_children(m);
 	plan_free(m);
 	return m->status;
 }
