@@ -613,14 +613,20 @@ END_TEST
 START_TEST(a_stop_makes_no_workers_anew)
 {
 	struct daemon	 d;
+	char		 text[2048];
+	size_t		 n = 0;
 
-	rig_up(&d, "workers = { spare = 16; max = 200; };\nlisteners = ( { name = "
-	    "\"l\"; listen = \"127.0.0.1:%d\"; forward = \"127.0.0.1:1\"; "
-	    "} );\n", rig_port());
-	rig_until(&d, "worker tcp: idle", 16);
+	/* Of several pools one is the last to be told. */
+	for (int i = 0; i < 8; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s{ name = "
+		    "\"l%d\"; pool = \"p%d\"; listen = \"127.0.0.1:%d\"; "
+		    "forward = \"127.0.0.1:1\"; }", i > 0 ? ",\n" : "", i, i,
+		    rig_port());
+	rig_up(&d, "workers = { spare = 4; };\nlisteners = ( %s );\n", text);
+	rig_until(&d, ": idle", 32);
 	rig_kill(&d, SIGTERM);
 	ck_assert_int_eq(rig_wait(&d, RIG_MS), 0);
-	ck_assert_uint_eq(rig_count(&d, "served 0 sessions"), 16);
+	ck_assert_uint_eq(rig_count(&d, "served 0 sessions"), 32);
 }
 END_TEST
 
