@@ -6,8 +6,8 @@
 
 #include "process/limits.h"
 
-/* Of a worker besides its listeners: standard ones, log, keeper, session. */
-#define WORKER_FDS	12
+/* Of a worker besides its listeners: log, keeper, session, two pipes. */
+#define WORKER_FDS	16
 
 /* The number in a file of proc(5), or 0. */
 static int64_t

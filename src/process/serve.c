@@ -203,6 +203,7 @@ relay(struct session *ss)
 	flow_init(&p.relay.up, front, back, ss->s->buf, size, &board->up);
 	flow_init(&p.relay.down, back, front, ss->s->buf + size, size,
 	    &board->down);
+	p.relay.up.pipes = p.relay.down.pipes = ss->s->pipes;
 	if (ss->l->carry != CONF_CARRY_NEVER) {
 		p.hand_over = hand_over;
 		p.ctx = ss;
@@ -215,6 +216,7 @@ relay(struct session *ss)
 		ss->end_by = io_now_ms() + c->timeouts.session;
 	}
 	ss->end = pump_run(&p);
+	pipes_trim(ss->s->pipes);
 	if (c->timeouts.session > 0)
 		set_alarm(0);
 	if (p.carried) {

@@ -10,6 +10,7 @@
 #include "process/handover.h"
 #include "process/route.h"
 #include "process/scoreboard.h"
+#include "session/pipes.h"
 #include "session/relay.h"
 #include "session/told.h"
 
@@ -25,6 +26,7 @@ struct server {
 	uint32_t	 generation;
 	uint64_t	 next_id;
 	uint8_t		*buf;		/* for both directions */
+	struct pipes	*pipes;		/* as well */
 };
 
 /*

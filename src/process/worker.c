@@ -211,6 +211,7 @@ allocate_buffers(struct worker *w)
 		if (w->conf->listeners[i].buffer > most)
 			most = w->conf->listeners[i].buffer;
 	w->server.buf = mem_calloc(2, (size_t)most);
+	w->server.pipes = pipes_new(2);
 }
 
 static void

@@ -10,7 +10,15 @@
  * and throws away, up to FLOW_DISCARD_MAX bytes: closing at once would reset
  * the sender, who may not have read yet what the receiver had said before.
  *
- * Owns nothing: descriptors and buffer are the caller's.
+ * Who sends much, so that reads fill the buffer again and again, is passed
+ * on by splice(2), which copies nothing, until little comes at once.  A pipe
+ * is taken for each piece and given back when the piece is out: an idle flow
+ * has none, and as only an empty one is filled, splice(2) finds nothing to
+ * read only where there is nothing, never for want of room.
+ *
+ * Owns nothing: descriptors, buffer and pipes are the caller's.  SIGPIPE must
+ * be ignored, and nobody else may make the sockets of who has pipes block:
+ * splice(2) has no flags against either.
  */
 #ifndef SESSION_FLOW_H
 #define SESSION_FLOW_H
@@ -19,6 +27,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "session/pipes.h"
 
 #define FLOW_DISCARD_MAX	(256 * 1024)	/* bytes */
 
@@ -38,6 +48,10 @@ struct flow {
 	bool		 last;		/* the other one is done: `to' is
 					   about to be closed anyway */
 	size_t		 discarded;	/* bytes, since broken */
+	struct pipes	*pipes;		/* NULL: all is copied */
+	struct pipe	*pipe;		/* has bytes, or is NULL */
+	size_t		 piped;		/* so many */
+	unsigned int	 full;		/* reads in a row that got much */
 	flow_count	*bytes;		/* passed on */
 };
 
@@ -46,8 +60,11 @@ enum flow_result {
 	FLOW_FROM_RESET,	/* the sender is gone without an end */
 };
 
+/* Without pipes: who has some sets f->pipes, and calls flow_end(). */
 void	 flow_init(struct flow *f, int from, int to, uint8_t *buf,
 	    size_t size, flow_count *bytes);
+/* It moves no more: a pipe that is lent to it is taken back. */
+void	 flow_end(struct flow *f);
 
 /* Is there room to read into; is there something to write? */
 bool	 flow_can_fill(const struct flow *f);
@@ -55,7 +72,8 @@ bool	 flow_can_drain(const struct flow *f);
 
 /*
  * Read if `readable' and there is room, then write what is held if it was
- * just read or `writable'.  At most one read and one write.
+ * just read or `writable'.  At most one read and one write; when splice(2)
+ * does neither, the same once more by copying.
  */
 enum flow_result	flow_step(struct flow *f, bool readable,
 			    bool writable);

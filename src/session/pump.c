@@ -105,5 +105,6 @@ pump_run(struct pump *p)
 		if (await(p, pfd, &end) != READY)
 			break;
 	} while (relay_step(r, pfd[0].revents, pfd[1].revents, &end));
+	relay_end(r);
 	return end;
 }

@@ -117,3 +117,10 @@ relay_step(struct relay *r, short front, short back, enum end *end)
 	*end = outcome(r);
 	return !up->done || !down->done;
 }
+
+void
+relay_end(struct relay *r)
+{
+	flow_end(&r->up);
+	flow_end(&r->down);
+}

@@ -37,6 +37,9 @@ short	 relay_back_wants(const struct relay *r, bool *blind);
  */
 bool	 relay_step(struct relay *r, short front, short back, enum end *end);
 
+/* It is over, or goes on elsewhere: pipes that it has are taken back. */
+void	 relay_end(struct relay *r);
+
 /* How long, in ms, nothing may show, and what it means when nothing did. */
 int	 relay_patience(const struct relay *r);
 enum end relay_silence(const struct relay *r);

@@ -269,14 +269,6 @@ set_small(int fd, int name)
 	    sizeof(size)), 0);
 }
 
-/* A pattern that shows lost, doubled and swapped bytes. */
-static void
-paint(uint8_t *p, size_t len, size_t at)
-{
-	for (size_t i = 0; i < len; i++, at++)
-		p[i] = (uint8_t)(at ^ at >> 8 ^ at >> 16);
-}
-
 struct stream {
 	size_t	 sent, got;
 };
@@ -291,14 +283,14 @@ move(struct stream *s, int to, int from, size_t all)
 
 	if (len > sizeof(out))
 		len = sizeof(out);
-	paint(out, len, s->sent);
+	unit_paint(out, len, s->sent);
 	n = len > 0 ? send(to, out, len, MSG_DONTWAIT | MSG_NOSIGNAL) : 0;
 	if (n > 0)
 		s->sent += (size_t)n;
 	n = recv(from, in, sizeof(in), MSG_DONTWAIT);
 	if (n <= 0)
 		return;
-	paint(out, (size_t)n, s->got);
+	unit_paint(out, (size_t)n, s->got);
 	ck_assert_mem_eq(in, out, (size_t)n);
 	s->got += (size_t)n;
 }

@@ -1,18 +1,35 @@
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+
+#include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "session/flow.h"
 #include "unit.h"
 
 #define SIZE	16
+#define PAGE	4096		/* the buffer of those that have pipes */
+#define PIPES	2
 
 static int		 in[2], out[2];	/* the peers hold in[0] and out[1] */
 static uint8_t		 buf[SIZE];
 static flow_count	 bytes;
 static struct flow	 f;
+
+static uint8_t		 page[PAGE];
+static struct pipes	*pipes;
+static size_t		 sent, got;	/* of the pattern */
+static int		 fds;
 
 static void
 open_pairs(void)
@@ -78,7 +95,7 @@ END_TEST
 START_TEST(what_is_not_taken_is_held_and_nothing_more_is_read)
 {
 	bool	 reset;
-	size_t	 stuffed = unit_fill(out[0], 0), got;
+	size_t	 stuffed = unit_fill(out[0], 0), came;
 
 	unit_write(in[0], "0123456789abcdefX", SIZE + 1);
 	(void)unit_wait(in[1], POLLIN, UNIT_MS);
@@ -106,8 +123,8 @@ START_TEST(what_is_not_taken_is_held_and_nothing_more_is_read)
 	for (int i = 0; i < 3 && !f.done; i++)
 		ck_assert_int_eq(step(), FLOW_OK);
 	ck_assert(f.done);
-	got = unit_drain(out[1], &reset);
-	ck_assert_uint_eq(got, 1);
+	came = unit_drain(out[1], &reset);
+	ck_assert_uint_eq(came, 1);
 	ck_assert(!reset);
 }
 END_TEST
@@ -250,6 +267,458 @@ START_TEST(an_end_that_is_none_is_not_passed_on)
 END_TEST
 
 static void
+add_pipes(void)
+{
+	signal(SIGPIPE, SIG_IGN);
+	fds = unit_count_fds();
+	pipes = pipes_new(PIPES);
+	f.buf = page;
+	f.size = PAGE;
+	f.pipes = pipes;
+	sent = got = 0;
+}
+
+static void
+open_pairs_and_pipes(void)
+{
+	open_pairs();
+	add_pipes();
+}
+
+static void
+open_tcp_pairs_and_pipes(void)
+{
+	open_tcp_pairs();
+	add_pipes();
+}
+
+/* Whatever happened, no pipe is left, nor lost. */
+static void
+close_pipes(void)
+{
+	int	 before = unit_count_fds();
+
+	flow_end(&f);
+	for (int i = 0; i < PIPES; i++)
+		ck_assert_ptr_nonnull(pipes_take(pipes));
+	ck_assert_ptr_null(pipes_take(pipes));
+	pipes_free(&pipes);
+	ck_assert_int_le(unit_count_fds(), before);
+	ck_assert_int_le(unit_count_fds(), fds);
+}
+
+/* The sender sends the next n bytes, as far as it can at once. */
+static void
+say(size_t n)
+{
+	uint8_t	*p = mem_calloc(1, n);
+	ssize_t	 rc;
+
+	unit_paint(p, n, sent);
+	rc = send(in[0], p, n, MSG_NOSIGNAL);
+	free(p);
+	if (rc > 0)
+		sent += (size_t)rc;
+	else
+		ck_assert_int_eq(errno, EAGAIN);
+}
+
+/* The receiver takes n bytes at most, and compares; how many. */
+static size_t
+hear(size_t n)
+{
+	uint8_t	*p = mem_calloc(2, n), *want = p + n;
+	ssize_t	 rc = recv(out[1], p, n, 0);
+
+	if (rc > 0) {
+		unit_paint(want, (size_t)rc, got);
+		ck_assert_mem_eq(p, want, (size_t)rc);
+		got += (size_t)rc;
+	} else
+		ck_assert_int_eq(rc == 0 ? EAGAIN : errno, EAGAIN);
+	free(p);
+	return rc > 0 ? (size_t)rc : 0;
+}
+
+static void
+hear_all(void)
+{
+	while (got < sent) {
+		ck_assert_msg(unit_wait(out[1], POLLIN, UNIT_MS) != 0,
+		    "%zu bytes did not come", sent - got);
+		(void)hear(PAGE);
+	}
+}
+
+/* What is read and not passed on. */
+static size_t
+held(void)
+{
+	return f.len - f.off + f.piped;
+}
+
+/*
+ * A step as after poll(2) with what is watched for: false if nothing is
+ * ready.  It has to move something, or to change what is watched.
+ */
+static bool
+step_when_ready(int ms, enum flow_result *result)
+{
+	struct pollfd	 p[2] = {
+		{ flow_can_fill(&f) ? in[1] : -1, POLLIN, 0 },
+		{ flow_can_drain(&f) ? out[0] : -1, POLLOUT, 0 },
+	};
+	bool		 fill = flow_can_fill(&f), drain = flow_can_drain(&f);
+	uint64_t	 passed = atomic_load(&bytes);
+	size_t		 kept = held() + f.discarded;
+
+	if (poll(p, 2, ms) == 0)
+		return false;
+	*result = flow_step(&f, p[0].revents != 0, p[1].revents != 0);
+	ck_assert_msg(*result != FLOW_OK || f.done || f.broken ||
+	    passed != atomic_load(&bytes) || kept != held() + f.discarded ||
+	    fill != flow_can_fill(&f) || drain != flow_can_drain(&f),
+	    "a step that nothing came of");
+	ck_assert((f.pipe == NULL) == (f.piped == 0));
+	return true;
+}
+
+static void
+run_while_ready(void)
+{
+	enum flow_result	 result = FLOW_OK;
+
+	while (!f.done && step_when_ready(50, &result))
+		ck_assert_int_eq(result, FLOW_OK);
+}
+
+/* Until the flow has had enough full buffers. */
+static void
+begin_bulk(void)
+{
+	for (int i = 0; i < 4; i++) {
+		say(PAGE);
+		run_while_ready();
+		hear_all();
+	}
+	/* The first piece is no larger than the buffer. */
+	say(PAGE);
+	run_while_ready();
+	hear_all();
+}
+
+/* ... and has a pipe with bytes that nobody takes. */
+static void
+fill_pipe(void)
+{
+	begin_bulk();
+	for (size_t before = sent + 1; before != sent;) {
+		before = sent;
+		say(64 * PAGE);
+		run_while_ready();
+	}
+	ck_assert_ptr_nonnull(f.pipe);
+	ck_assert_uint_gt(f.piped, 0);
+	ck_assert_uint_eq(f.len, 0);
+	ck_assert(!flow_can_fill(&f));
+	ck_assert(flow_can_drain(&f));
+}
+
+START_TEST(many_full_buffers_are_followed_by_more_than_a_buffer_at_once)
+{
+	begin_bulk();
+	say(8 * PAGE);
+	(void)unit_wait(in[1], POLLIN, UNIT_MS);
+	ck_assert_int_eq(flow_step(&f, true, false), FLOW_OK);
+	ck_assert_uint_gt(atomic_load(&bytes), 6 * PAGE);
+	run_while_ready();
+	hear_all();
+	ck_assert_uint_eq(atomic_load(&bytes), sent);
+}
+END_TEST
+
+/* Two of these, and never three, could tell that they are bulk. */
+START_TEST(little_at_a_time_takes_no_pipe)
+{
+	for (int i = 0; i < 50; i++) {
+		say(i % 4 == 3 ? PAGE - 1 : PAGE);
+		run_while_ready();
+		hear_all();
+	}
+	ck_assert_int_eq(unit_count_fds(), fds);
+}
+END_TEST
+
+START_TEST(little_at_once_ends_a_bulk)
+{
+	begin_bulk();
+	say(100);
+	run_while_ready();
+	hear_all();
+	say(8 * PAGE);
+	(void)unit_wait(in[1], POLLIN, UNIT_MS);
+	ck_assert_int_eq(flow_step(&f, true, false), FLOW_OK);
+	ck_assert_uint_eq(atomic_load(&bytes), sent - 7 * PAGE);
+	run_while_ready();
+	hear_all();
+}
+END_TEST
+
+START_TEST(who_is_silent_has_no_pipe)
+{
+	begin_bulk();
+	ck_assert_ptr_null(f.pipe);
+	/* It is the pool's again. */
+	pipes_trim(pipes);
+	ck_assert_int_eq(unit_count_fds(), fds);
+}
+END_TEST
+
+START_TEST(a_pipe_of_a_slow_receiver_waits_and_nothing_more_is_read)
+{
+	enum flow_result	 result;
+	uint64_t		 passed;
+
+	fill_pipe();
+	passed = atomic_load(&bytes);
+	ck_assert(!step_when_ready(50, &result));
+	/* Nobody said that it is writable yet. */
+	ck_assert_int_eq(flow_step(&f, true, false), FLOW_OK);
+	ck_assert_uint_eq(atomic_load(&bytes), passed);
+	while (got < sent) {
+		run_while_ready();
+		(void)hear(64 * PAGE);
+	}
+	run_while_ready();
+	ck_assert_ptr_null(f.pipe);
+	ck_assert_uint_eq(atomic_load(&bytes), sent);
+}
+END_TEST
+
+START_TEST(the_end_is_passed_on_after_the_last_byte_of_a_pipe)
+{
+	enum flow_result	 result;
+
+	fill_pipe();
+	shutdown(in[0], SHUT_WR);
+	ck_assert(!step_when_ready(50, &result));
+	ck_assert(!f.eof);
+	while (got < sent) {
+		run_while_ready();
+		(void)hear(64 * PAGE);
+	}
+	run_while_ready();
+	ck_assert(f.done);
+	unit_expect_end(out[1]);
+}
+END_TEST
+
+START_TEST(a_bulk_that_just_ends_is_an_end)
+{
+	begin_bulk();
+	shutdown(in[0], SHUT_WR);
+	run_while_ready();
+	ck_assert(f.done);
+	unit_expect_end(out[1]);
+}
+END_TEST
+
+START_TEST(a_bulk_that_is_cut_off_is_no_end)
+{
+	enum flow_result	 result;
+
+	begin_bulk();
+	f.cut = true;
+	shutdown(in[0], SHUT_WR);
+	ck_assert(step_when_ready(UNIT_MS, &result));
+	ck_assert_int_eq(result, FLOW_FROM_RESET);
+	ck_assert_int_eq(unit_wait(out[1], POLLIN, 0), 0);
+}
+END_TEST
+
+START_TEST(a_sender_that_breaks_off_in_a_bulk_is_told)
+{
+	enum flow_result	 result;
+
+	begin_bulk();
+	unit_reset(in[0]);
+	ck_assert(step_when_ready(UNIT_MS, &result));
+	ck_assert_int_eq(result, FLOW_FROM_RESET);
+	ck_assert(!f.eof);
+}
+END_TEST
+
+/* What had been read still comes, and then no end. */
+START_TEST(a_sender_that_breaks_off_beside_a_full_pipe_is_told_after_it)
+{
+	enum flow_result	 result = FLOW_OK;
+	size_t			 all;
+
+	fill_pipe();
+	all = atomic_load(&bytes) + f.piped;
+	unit_reset(in[0]);
+	ck_assert(!step_when_ready(50, &result));
+	while (result == FLOW_OK) {
+		(void)hear(64 * PAGE);
+		(void)step_when_ready(50, &result);
+	}
+	ck_assert_int_eq(result, FLOW_FROM_RESET);
+	ck_assert_uint_ge(atomic_load(&bytes), all);
+}
+END_TEST
+
+START_TEST(a_full_pipe_for_nobody_is_thrown_away)
+{
+	int	 before;
+
+	fill_pipe();
+	before = unit_count_fds();
+	close(out[1]);
+	ck_assert_int_eq(flow_step(&f, false, true), FLOW_OK);
+	ck_assert(f.broken);
+	ck_assert(!f.reset);
+	ck_assert(!f.done);
+	ck_assert_ptr_null(f.pipe);
+	ck_assert_int_eq(unit_count_fds(), before - 3);
+	/* The sender is heard as long as it would have been without it. */
+	ck_assert_uint_eq(f.discarded, 0);
+	while (!f.done) {
+		say(PAGE);
+		(void)unit_wait(in[1], POLLIN, UNIT_MS);
+		ck_assert_int_eq(step(), FLOW_OK);
+		ck_assert_uint_eq(f.piped, 0);
+	}
+	ck_assert_uint_gt(f.discarded, FLOW_DISCARD_MAX);
+}
+END_TEST
+
+START_TEST(a_receiver_that_broke_off_beside_a_full_pipe_is_told)
+{
+	fill_pipe();
+	unit_reset(out[1]);
+	(void)unit_wait(out[0], POLLIN, UNIT_MS);
+	ck_assert_int_eq(flow_step(&f, false, true), FLOW_OK);
+	ck_assert(f.broken);
+	ck_assert(f.reset);
+	ck_assert_ptr_null(f.pipe);
+}
+END_TEST
+
+START_TEST(without_a_pipe_to_be_had_all_is_copied)
+{
+	struct pipe	*p[PIPES];
+
+	for (int i = 0; i < PIPES; i++)
+		p[i] = pipes_take(pipes);
+	for (int i = 0; i < 10; i++) {
+		say(8 * PAGE);
+		run_while_ready();
+		hear_all();
+	}
+	/* As soon as there is one it is taken. */
+	pipes_drop(pipes, p[0]);
+	begin_bulk();
+	say(8 * PAGE);
+	run_while_ready();
+	hear_all();
+	ck_assert_uint_ge(f.full, 4);
+	pipes_give(pipes, p[1]);
+}
+END_TEST
+
+/* Nothing is for splice(2) that is written to at its end. */
+START_TEST(a_receiver_that_cannot_have_it_by_splice_is_copied_to)
+{
+	ck_assert_int_eq(fcntl(out[0], F_SETFL, O_NONBLOCK | O_APPEND), 0);
+	begin_bulk();
+	ck_assert_ptr_null(f.pipes);
+	ck_assert_ptr_null(f.pipe);
+	for (int i = 0; i < 10; i++) {
+		say(8 * PAGE);
+		run_while_ready();
+		hear_all();
+	}
+	ck_assert_uint_eq(atomic_load(&bytes), sent);
+}
+END_TEST
+
+static const int	 no_splice[] = { ENOSYS, EINVAL, EPERM };
+
+START_TEST(a_system_without_splice_copies)
+{
+	struct sock_filter	 code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),	/* the number */
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_splice, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K,
+		    SECCOMP_RET_ERRNO | (unsigned int)no_splice[_i]),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog	 filter = { nitems(code), code };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == -1)
+		return;
+	begin_bulk();
+	ck_assert_ptr_null(f.pipes);
+	say(8 * PAGE);
+	run_while_ready();
+	hear_all();
+}
+END_TEST
+
+/* splice(2) stops before it, and says that there is nothing. */
+START_TEST(urgent_data_in_a_bulk_does_not_make_it_spin)
+{
+	begin_bulk();
+	for (int i = 0; i < 3; i++) {
+		say(3 * PAGE);
+		ck_assert_int_eq(send(in[0], "!", 1, MSG_OOB), 1);
+		(void)unit_wait(in[1], POLLPRI, UNIT_MS);
+		run_while_ready();
+		say(5 * PAGE);
+	}
+	shutdown(in[0], SHUT_WR);
+	run_while_ready();
+	ck_assert(f.done);
+	hear_all();
+	unit_expect_end(out[1]);
+}
+END_TEST
+
+/*
+ * Senders and receivers of all paces, with
+ * full pipes, empty sockets, and bulks that begin and end.
+ */
+START_TEST(no_pace_loses_a_byte_or_makes_it_spin)
+{
+	const size_t		 all = unit_under_valgrind() ? 500000 : 8000000;
+	enum flow_result	 result;
+	size_t			 stop = 0;
+	int			 tiny = 4096;
+	bool			 bulk = false;
+
+	srand48(_i);
+	if (_i % 2 == 1)
+		(void)setsockopt(out[0], SOL_SOCKET, SO_SNDBUF, &tiny,
+		    sizeof(tiny));
+	while (got < all || got < sent) {
+		/* Now and then only messages, one after the other. */
+		if (got >= stop)
+			stop = got + (size_t)(lrand48() % 1000000);
+		if (sent < all && (got % 3 != 0 || got == sent))
+			say(stop % 2 == 0 ? 1 + (size_t)(lrand48() % 2000) :
+			    1 + (size_t)(lrand48() % 300000));
+		for (long i = lrand48() % 4; i > 0; i--)
+			(void)step_when_ready(0, &result);
+		bulk |= f.full > 4;
+		(void)hear(1 + (size_t)(lrand48() % 200000));
+	}
+	ck_assert_uint_eq(atomic_load(&bytes), sent);
+	ck_assert(bulk || unit_under_valgrind());
+}
+END_TEST
+
+static void
 add_both(Suite *s, const char *name, void (*open)(void), bool tcp)
 {
 	TCase	*tc = tcase_create(name);
@@ -278,6 +747,44 @@ add_both(Suite *s, const char *name, void (*open)(void), bool tcp)
 	tcase_add_test(tc, a_sender_may_end_while_the_rest_is_thrown_away);
 }
 
+static void
+add_bulk(Suite *s, const char *name, void (*open)(void), bool tcp)
+{
+	TCase	*tc = tcase_create(name);
+
+	suite_add_tcase(s, tc);
+	tcase_set_timeout(tc, 60);
+	tcase_add_checked_fixture(tc, open, close_pipes);
+	tcase_add_test(tc,
+	    many_full_buffers_are_followed_by_more_than_a_buffer_at_once);
+	tcase_add_test(tc, little_at_a_time_takes_no_pipe);
+	tcase_add_test(tc, little_at_once_ends_a_bulk);
+	tcase_add_test(tc, who_is_silent_has_no_pipe);
+	tcase_add_test(tc,
+	    a_pipe_of_a_slow_receiver_waits_and_nothing_more_is_read);
+	tcase_add_test(tc,
+	    the_end_is_passed_on_after_the_last_byte_of_a_pipe);
+	tcase_add_test(tc, a_bulk_that_just_ends_is_an_end);
+	tcase_add_test(tc, a_bulk_that_is_cut_off_is_no_end);
+	tcase_add_test(tc, without_a_pipe_to_be_had_all_is_copied);
+	tcase_add_test(tc,
+	    a_receiver_that_cannot_have_it_by_splice_is_copied_to);
+	tcase_add_loop_test(tc, a_system_without_splice_copies, 0,
+	    (int)nitems(no_splice));
+	tcase_add_loop_test(tc, no_pace_loses_a_byte_or_makes_it_spin, 0, 8);
+	if (tcp) {
+		tcase_add_test(tc, a_sender_that_breaks_off_in_a_bulk_is_told);
+		tcase_add_test(tc,
+		    a_sender_that_breaks_off_beside_a_full_pipe_is_told_after_it
+		    );
+		tcase_add_test(tc,
+		    a_receiver_that_broke_off_beside_a_full_pipe_is_told);
+		tcase_add_test(tc,
+		    urgent_data_in_a_bulk_does_not_make_it_spin);
+	} else
+		tcase_add_test(tc, a_full_pipe_for_nobody_is_thrown_away);
+}
+
 int
 main(void)
 {
@@ -285,5 +792,7 @@ main(void)
 
 	add_both(s, "local", open_pairs, false);
 	add_both(s, "tcp", open_tcp_pairs, true);
+	add_bulk(s, "local bulk", open_pairs_and_pipes, false);
+	add_bulk(s, "tcp bulk", open_tcp_pairs_and_pipes, true);
 	return unit_run(s);
 }

@@ -260,6 +260,13 @@ unit_fill(int fd, int ms)
 }
 
 void
+unit_paint(uint8_t *p, size_t len, size_t at)
+{
+	for (size_t i = 0; i < len; i++, at++)
+		p[i] = (uint8_t)(at ^ at >> 8 ^ at >> 16);
+}
+
+void
 unit_reset(int fd)
 {
 	const struct linger	 now = { .l_onoff = 1, .l_linger = 0 };

@@ -50,6 +50,8 @@ void	 unit_expect_end(int fd);
 void	 unit_expect_reset(int fd);
 /* Write without end until nothing more is taken for ms; bytes written. */
 size_t	 unit_fill(int fd, int ms);
+/* A pattern that shows lost, doubled and swapped bytes, from byte `at'. */
+void	 unit_paint(uint8_t *p, size_t len, size_t at);
 /* Close with a reset. */
 void	 unit_reset(int fd);
 
