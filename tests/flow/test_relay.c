@@ -707,17 +707,22 @@ START_TEST(the_log_is_json_when_asked)
 }
 END_TEST
 
-/* Syscalls of the worker while n messages go each way, by strace. */
-static size_t
-count_syscalls(const struct stage *s, pid_t worker, int n, const char *file)
+/* Only root may look into a worker; run-tests installs strace. */
+static bool
+can_trace(void)
 {
-	char	 pid[16], c = 'x';
-	char	 line[512];
-	size_t	 calls = 0;
+	return geteuid() == 0 && system("strace -V >/dev/null 2>&1") == 0;
+}
+
+/* Have the calls of a process written to a file. */
+static pid_t
+trace(pid_t traced, const char *file)
+{
+	char	 pid[16], line[512];
 	pid_t	 tracer;
 	FILE	*f;
 
-	snprintf(pid, sizeof(pid), "%d", (int)worker);
+	snprintf(pid, sizeof(pid), "%d", (int)traced);
 	tracer = fork();
 	if (tracer == 0) {
 		execlp("strace", "strace", "-q", "-o", file, "-p", pid, NULL);
@@ -733,17 +738,28 @@ count_syscalls(const struct stage *s, pid_t worker, int n, const char *file)
 			fclose(f);
 		(void)poll(NULL, 0, 5);
 	}
-	for (int i = 0; i < n; i++) {
-		rig_send(s->client, &c, 1);
-		rig_hear_bytes(s->server, &c, 1);
-		rig_send(s->server, &c, 1);
-		rig_hear_bytes(s->client, &c, 1);
-	}
+	return tracer;
+}
+
+/* ... and no more. */
+static void
+trace_end(pid_t tracer)
+{
 	kill(tracer, SIGINT);
 	ck_assert_int_eq(waitpid(tracer, NULL, 0), tracer);
-	f = fopen(file, "r");
+}
+
+/* Calls in the file that are called so, or begin so. */
+static size_t
+count_calls(const char *file, const char *name)
+{
+	char	 line[512];
+	size_t	 calls = 0;
+	FILE	*f = fopen(file, "r");
+
 	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
-		calls += strchr(line, '(') != NULL;
+		calls += strchr(line, '(') != NULL &&
+		    strncmp(line, name, strlen(name)) == 0;
 	if (f != NULL)
 		fclose(f);
 	return calls;
@@ -752,20 +768,70 @@ count_syscalls(const struct stage *s, pid_t worker, int n, const char *file)
 START_TEST(a_message_costs_a_poll_a_recv_and_a_send)
 {
 	struct stage	 s;
-	char		 file[128];
-	size_t		 calls;
+	char		 file[128], c = 'x';
+	pid_t		 tracer;
 
-	/* Only root may look into a worker; run-tests installs strace. */
-	if (geteuid() != 0 || system("strace -V >/dev/null 2>&1") != 0)
+	if (!can_trace())
 		return;
 	open_stage(&s, "");
 	rig_say(s.client, "x");
 	rig_hear(s.server, "x");
 	snprintf(file, sizeof(file), "%s/trace", s.d.dir);
-	calls = count_syscalls(&s, rig_pid(&s.d, "worker tcp: l"), 200, file);
+	tracer = trace(rig_pid(&s.d, "worker tcp: l"), file);
+	for (int i = 0; i < 200; i++) {
+		rig_send(s.client, &c, 1);
+		rig_hear_bytes(s.server, &c, 1);
+		rig_send(s.server, &c, 1);
+		rig_hear_bytes(s.client, &c, 1);
+	}
+	trace_end(tracer);
 	/* 400 messages of 3 calls, and one look for signals in 128. */
-	ck_assert_uint_ge(calls, 1200);
-	ck_assert_uint_le(calls, 1210);
+	ck_assert_uint_ge(count_calls(file, ""), 1200);
+	ck_assert_uint_le(count_calls(file, ""), 1210);
+	close_stage(&s);
+}
+END_TEST
+
+START_TEST(workers_splice_what_is_much_and_a_message_after_it_not)
+{
+	const size_t	 all = 8 * 1024 * 1024;
+	struct stage	 s;
+	char		 file[128];
+	size_t		 spliced;
+	pid_t		 tracer, sender;
+	int		 port;
+
+	if (!can_trace())
+		return;
+	s.port = rig_port();
+	s.lfd = rig_listen(&port);
+	rig_up(&s.d, "carriers = { count = 1; }; listeners = ( { "
+	    "name = \"l\"; listen = \"127.0.0.1:%d\"; "
+	    "forward = \"127.0.0.1:%d\"; carry = \"%s\"; } );\n",
+	    s.port, port, _i == 1 ? "always" : "never");
+	s.client = rig_dial(s.port);
+	s.server = rig_accept(s.lfd);
+	snprintf(file, sizeof(file), "%s/trace", s.d.dir);
+	tracer = trace(rig_pid(&s.d, _i == 1 ? "carrier: 1 session" :
+	    "worker tcp: l"), file);
+	sender = flood_from_child(s.server, all);
+	hear_flood(s.client, all);
+	expect_clean(sender);
+	rig_hear_end(s.client);
+	spliced = count_calls(file, "splice(");
+	/* A carrier must not wait for one, and splice(2) might. */
+	if (_i == 1)
+		ck_assert_uint_eq(spliced, 0);
+	else
+		ck_assert_uint_gt(spliced, 8);
+	for (int i = 0; i < 10; i++) {
+		rig_say(s.client, "x");
+		rig_hear(s.server, "x");
+	}
+	trace_end(tracer);
+	ck_assert_uint_eq(count_calls(file, "splice("), spliced);
+	rig_end(s.client);
+	expect_end(&s.d, "done");
 	close_stage(&s);
 }
 END_TEST
@@ -814,6 +880,8 @@ main(void)
 	tcase_add_test(tc, a_name_nobody_knows_is_told_and_refuses_sessions);
 	tcase_add_test(tc, the_log_is_json_when_asked);
 	tcase_add_test(seen, a_message_costs_a_poll_a_recv_and_a_send);
+	tcase_add_loop_test(seen,
+	    workers_splice_what_is_much_and_a_message_after_it_not, 0, 2);
 	suite_add_tcase(s, tc);
 	suite_add_tcase(s, seen);
 	return rig_run(s);
