@@ -37,6 +37,9 @@ struct stage {
 	char		 common[512];	/* text of every configuration */
 };
 
+/* Sessions keep their worker, and so a spawner of their generation. */
+#define STAYS	"carry = \"never\";"
+
 static void
 open_stage(struct stage *s, const char *more)
 {
@@ -48,8 +51,8 @@ open_stage(struct stage *s, const char *more)
 	s->b = crowd_server('b');
 	snprintf(s->common, sizeof(s->common), "%s", more);
 	rig_up(&s->d, "%s listeners = ( { name = \"main\"; listen = "
-	    "\"127.0.0.1:%d\"; forward = \"127.0.0.1:%d\"; } );\n",
-	    s->common, s->main, s->a);
+	    "\"127.0.0.1:%d\"; forward = \"127.0.0.1:%d\"; %s } );\n",
+	    s->common, s->main, s->a, STAYS);
 }
 
 /* The main listener in front of server `to', and a second one. */
@@ -57,17 +60,18 @@ static void
 write_two(struct stage *s, int to, int port, int second)
 {
 	rig_conf(&s->d, "%s listeners = ( { name = \"main\"; listen = "
-	    "\"127.0.0.1:%d\"; forward = \"127.0.0.1:%d\"; },\n"
+	    "\"127.0.0.1:%d\"; forward = \"127.0.0.1:%d\"; %s },\n"
 	    "{ name = \"other\"; listen = \"127.0.0.1:%d\"; forward = "
-	    "\"127.0.0.1:%d\"; } );\n", s->common, s->main, to, port, second);
+	    "\"127.0.0.1:%d\"; } );\n", s->common, s->main, to, STAYS, port,
+	    second);
 }
 
 static void
 write_one(struct stage *s, int to)
 {
 	rig_conf(&s->d, "%s listeners = ( { name = \"main\"; listen = "
-	    "\"127.0.0.1:%d\"; forward = \"127.0.0.1:%d\"; } );\n",
-	    s->common, s->main, to);
+	    "\"127.0.0.1:%d\"; forward = \"127.0.0.1:%d\"; %s } );\n",
+	    s->common, s->main, to, STAYS);
 }
 
 /* Have it read again; how long until `who' answers there. */
