@@ -160,11 +160,9 @@ is_crowded(const struct server *s)
 	return busy > s->cpus || atomic_load(&pool->full) != 0;
 }
 
-/* Nothing is held and nothing has come for a while, or much has. */
 static bool
-hand_over(void *ctx, bool quiet)
+offer(struct session *ss)
 {
-	struct session		*ss = ctx;
 	struct server		*s = ss->s;
 	struct handover_record	 h = {
 		.session = s->board->session,
@@ -177,14 +175,22 @@ hand_over(void *ctx, bool quiet)
 	};
 	int			 line;
 
-	if (ss->l->carry == CONF_CARRY_AUTO && !quiet &&
-	    !is_crowded(s))
-		return false;
 	ss->counted = ask_holds(s->ask, &h.held, &line);
 	if (ss->counted && line == -1)
 		return false;		/* the keeper is to be told first */
 	return handover_offer(&s->handover, &h, ss->front.fd, ss->back.fd,
 	    ss->counted ? line : -1);
+}
+
+/* Nothing is held and nothing has come for a while, or much has. */
+static bool
+hand_over(void *ctx, bool quiet)
+{
+	struct session	*ss = ctx;
+
+	if (ss->l->carry == CONF_CARRY_AUTO && !quiet && !is_crowded(ss->s))
+		return false;
+	return offer(ss);
 }
 
 static void
