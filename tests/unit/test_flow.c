@@ -669,18 +669,18 @@ END_TEST
 /* splice(2) stops before it, and says that there is nothing. */
 START_TEST(urgent_data_in_a_bulk_does_not_make_it_spin)
 {
-	begin_bulk();
 	for (int i = 0; i < 3; i++) {
+		begin_bulk();
 		say(3 * PAGE);
 		ck_assert_int_eq(send(in[0], "!", 1, MSG_OOB), 1);
 		(void)unit_wait(in[1], POLLPRI, UNIT_MS);
-		run_while_ready();
 		say(5 * PAGE);
+		run_while_ready();
+		hear_all();
 	}
 	shutdown(in[0], SHUT_WR);
 	run_while_ready();
 	ck_assert(f.done);
-	hear_all();
 	unit_expect_end(out[1]);
 }
 END_TEST
