@@ -168,9 +168,53 @@ conf_check_listener(const struct conf_listener *l, struct conf_report *report)
 		    "nobody exceeds it", l->where);
 }
 
+static bool
+is_loopback(const struct net_addr *a)
+{
+	return (a->u.sa.sa_family == AF_INET &&
+	    ntohl(a->u.in.sin_addr.s_addr) >> 24 == 127) ||
+	    (a->u.sa.sa_family == AF_INET6 &&
+	    IN6_IS_ADDR_LOOPBACK(&a->u.in6.sin6_addr));
+}
+
+static bool
+listens_at(const struct conf_listener *l, const struct net_spec *server)
+{
+	if (server->kind != NET_ADDR)
+		return false;
+	for (size_t i = 0; i < l->listen.n; i++) {
+		const struct net_spec	*s = &l->listen.v[i].spec;
+
+		if (s->kind == NET_ANY ? s->port == server->port &&
+		    is_loopback(&server->addr) :
+		    net_same(&s->addr, &server->addr))
+			return true;
+	}
+	return false;
+}
+
+/* One connection would go round until no worker is left. */
+static void
+check_circles(const struct conf *conf, struct conf_report *report)
+{
+	for (size_t i = 0; i < conf->nlisteners; i++) {
+		const struct conf_listener	*l = &conf->listeners[i];
+		const struct conf_servers	*list =
+		    &conf->backends[l->backend].servers;
+
+		for (size_t j = 0; j < list->n; j++)
+			if (listens_at(l, &list->v[j].spec))
+				conf_warn(report, "%s: forward: \"%s\" is "
+				    "where it listens itself", l->where,
+				    list->v[j].text);
+	}
+}
+
 void
 conf_check_top(const struct conf *conf, struct conf_report *report)
 {
+	if (report->nerrors == 0)	/* then all references are good */
+		check_circles(conf, report);
 	if (conf->timeouts.handshake < conf->timeouts.connect)
 		conf_warn(report, "%s%stimeouts.handshake: shorter than "
 		    "timeouts.connect, which is never reached",

@@ -18,7 +18,10 @@ add_line(char ***lines, size_t *n, const char *fmt, va_list ap)
 
 	if (*n == LINES_MAX)
 		return;
-	vsnprintf(text, sizeof(text), fmt, ap);
+	if (*n == LINES_MAX - 1)
+		snprintf(text, sizeof(text), "and there are more");
+	else
+		vsnprintf(text, sizeof(text), fmt, ap);
 	*lines = mem_resize(*lines, *n + 1, sizeof(**lines));
 	(*lines)[(*n)++] = mem_strdup(text);
 }

@@ -16,7 +16,7 @@ struct conf_report {
 	size_t	  nwarnings;
 };
 
-/* Add an error or a warning; a hundred of each are kept. */
+/* Add an error or a warning; of each 99 are kept, and that there were more. */
 void	 conf_complain(struct conf_report *report, const char *fmt, ...)
 	    __attribute__((format(printf, 2, 3)));
 void	 conf_warn(struct conf_report *report, const char *fmt, ...)

@@ -581,6 +581,16 @@ static const struct {
 	{ L1("penalty = 1;"), "f:1: penalty: without rate_per_source nobody "
 	    "exceeds it" },
 	{ L1("penalty = 1; rate_per_source = \"1/s\";"), NULL },
+	{ "listeners = ( { name = \"a\"; listen = \":7\"; forward = "
+	    "\"127.0.0.1:7\"; } );", "f:1: forward: \"127.0.0.1:7\" is where "
+	    "it listens itself" },
+	{ "listeners = ( { name = \"a\"; listen = \"[::1]:7\"; forward = "
+	    "\"[::1]:7\"; } );", "f:1: forward: \"[::1]:7\" is where it "
+	    "listens itself" },
+	{ "listeners = ( { name = \"a\"; listen = \"127.0.0.2:7\"; forward = "
+	    "\"127.0.0.1:7\"; } );", NULL },
+	{ "listeners = ( { name = \"a\"; listen = \":7\"; forward = "
+	    "\"127.0.0.1:8\"; } );", NULL },
 };
 
 START_TEST(what_is_likely_a_slip_is_warned_of_and_taken)
@@ -692,6 +702,8 @@ START_TEST(the_report_is_not_longer_than_anyone_reads)
 	fclose(out);
 	ck_assert_int_eq(take(text), -1);
 	ck_assert_uint_eq(report.nerrors, 100);
+	ck_assert_ptr_nonnull(strstr(report.errors[98], "key98: no such"));
+	ck_assert_str_eq(report.errors[99], "and there are more");
 	free(text);
 }
 END_TEST
