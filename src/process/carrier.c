@@ -13,7 +13,6 @@
  */
 #include <errno.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -571,13 +570,8 @@ hear_keeper(struct carrier *cr)
 size_t
 carriers_needed(const struct conf *conf)
 {
-	cpu_set_t	 cpus;
-
-	if (conf->carriers.count > 0)
-		return (size_t)conf->carriers.count;
-	if (sched_getaffinity(0, sizeof(cpus), &cpus) == -1)
-		return 1;
-	return (size_t)CPU_COUNT(&cpus);
+	return (size_t)(conf->carriers.count > 0 ? conf->carriers.count :
+	    proc_cpus());
 }
 
 static void
