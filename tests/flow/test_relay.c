@@ -2,10 +2,12 @@
  * Bytes through a real daemon: both ways, half-closed, slow, broken off, to
  * servers that are there or not, over every kind of socket.
  */
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -792,9 +794,32 @@ START_TEST(a_message_costs_a_poll_a_recv_and_a_send)
 }
 END_TEST
 
+/*
+ * Have a child send so much at once that the relay always finds more than
+ * it can take, however the processes take turns: wait until the kernel holds
+ * the last 4 MB of it, as nobody reads at the other end yet.
+ */
+static pid_t
+dam_up(int fd, size_t total)
+{
+	int		 room = (int)total, queued = 0;
+	pid_t		 sender;
+
+	ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room,
+	    sizeof(room)), 0);
+	sender = flood_from_child(fd, total);
+	for (int64_t end = rig_now() + RIG_MS; rig_now() < end &&
+	    queued < 4 * 1024 * 1024;) {
+		(void)poll(NULL, 0, 5);
+		ck_assert_int_eq(ioctl(fd, SIOCOUTQ, &queued), 0);
+	}
+	ck_assert_int_ge(queued, 4 * 1024 * 1024);
+	return sender;
+}
+
 START_TEST(workers_splice_what_is_much_and_a_message_after_it_not)
 {
-	const size_t	 all = 8 * 1024 * 1024;
+	const size_t	 all = 32 * 1024 * 1024;
 	struct stage	 s;
 	char		 file[128];
 	size_t		 spliced;
@@ -814,7 +839,7 @@ START_TEST(workers_splice_what_is_much_and_a_message_after_it_not)
 	snprintf(file, sizeof(file), "%s/trace", s.d.dir);
 	tracer = trace(rig_pid(&s.d, _i == 1 ? "carrier: 1 session" :
 	    "worker tcp: l"), file);
-	sender = flood_from_child(s.server, all);
+	sender = dam_up(s.server, all);
 	hear_flood(s.client, all);
 	expect_clean(sender);
 	rig_hear_end(s.client);
