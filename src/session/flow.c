@@ -6,9 +6,13 @@
 
 #include "session/flow.h"
 
-/* So many reads in a row, each of a buffer's size or this, begin a bulk. */
+/*
+ * So many reads in a row, each of a buffer's size or this, begin a bulk.
+ * More than this cannot be asked: with a receive window of 96 kB, reads of
+ * 64 kB take turns with what is left, however much the sender has.
+ */
 #define BULK_READS	4
-#define BULK_READ	((size_t)64 * 1024)
+#define BULK_READ	((size_t)24 * 1024)
 /* Less than this at once ends it: copied, it costs no more. */
 #define BULK_END	((size_t)16 * 1024)
 
