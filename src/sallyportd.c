@@ -100,7 +100,7 @@ static const char	 help[] =
 "      --verbose      log debugging lines too\n"
 "      --bind=ADDR    without a file: accept here (:8002)\n"
 "      --backend=ADDR and connect to here (127.0.0.1:8003)\n"
-"      --protocol=tcp what is spoken there\n"
+"      --protocol=tcp what is spoken there: tcp or mysql\n"
 "      --buffer=BYTES held for each direction of a session (64k)\n"
 "      --help         print this and exit\n"
 "      --version      print the version and exit\n"

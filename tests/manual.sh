@@ -31,14 +31,26 @@ keys() {
 	END {
 		heading["TOP"] = "Top level"
 		n = split(all, entry, /\{ CONF_/)
+		for (i = 2; i <= n; i++)
+			if (entry[i] ~ /CONF_GROUP,/) {
+				split(entry[i], q, "\"")
+				namesakes[q[2]]++
+			}
 		for (i = 2; i <= n; i++) {
 			split(entry[i], q, "\"")
 			if (match(entry[i], /\.inner = CONF_[A-Z_]+/)) {
 				inner = substr(entry[i], RSTART + 14,
 				    RLENGTH - 14)
 				heading[inner] = "Elements of " q[2]
-				if (entry[i] ~ /CONF_GROUP,/)
+				if (entry[i] ~ /CONF_GROUP,/) {
 					heading[inner] = "The group " q[2]
+					outer = heading[substr(entry[i], 1,
+					    index(entry[i], ",") - 1)]
+					sub(/Elements/, "", outer)
+					if (namesakes[q[2]] > 1)
+						heading[inner] = \
+						    heading[inner] outer
+				}
 			}
 			preset = ""
 			if (match(entry[i], /\.preset = [A-Z_]+/)) {
@@ -90,7 +102,7 @@ while IFS=: read -r section key restart preset; do
 done <<EOF
 $(keys)
 EOF
-[ "$n" -ge 60 ] || complain "only $n keys found in the table"
+[ "$n" -ge 90 ] || complain "only $n keys found in the table"
 
 # The sample has all of them, as README says, taken or behind a "#".
 sample=etc/sallyportd.conf

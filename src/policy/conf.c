@@ -66,6 +66,19 @@ conf_add_listener(struct conf *conf, const char *where)
 	return l;
 }
 
+const struct conf_backend *
+conf_backend_of(const struct conf *conf, const struct conf_listener *l,
+    size_t i)
+{
+	size_t	 b = CONF_NOWHERE;
+
+	if (i == 0)
+		b = l->backend;
+	else if (i <= l->tls.routes.n)
+		b = l->tls.routes.v[i - 1].backend;
+	return b == CONF_NOWHERE ? NULL : &conf->backends[b];
+}
+
 void
 conf_set(struct conf *conf, const char *flag, const char *key,
     const char *value, struct conf_report *report)

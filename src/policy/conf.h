@@ -29,7 +29,11 @@
 #define CONF_BACKENDS_MAX	512
 #define CONF_POOLS_MAX		63		/* and the master: 64 to log */
 #define CONF_NAME_MAX		32		/* characters of a name */
+#define CONF_TEXTS_MAX		64		/* of one list of strings */
+#define CONF_NOWHERE		SIZE_MAX	/* a backend that is none */
+#define CONF_ROUTES_MAX		256		/* of one listener */
 #define CONF_USER_PRESET	"_sallyport"	/* what a package makes */
+#define CONF_AUTH_USER_PRESET	"_sallyauth"
 #define CONF_SERVERS_MAX	4096		/* of all backends */
 
 struct conf_addr {
@@ -47,6 +51,11 @@ struct conf_nets {
 	size_t			 n;
 };
 
+struct conf_texts {
+	char	**v;
+	size_t	  n;
+};
+
 struct conf_rate {
 	int64_t	 count;			/* 0: no limit */
 	int64_t	 ms;			/* in that time */
@@ -54,6 +63,38 @@ struct conf_rate {
 
 enum conf_protocol {
 	CONF_TCP,
+	CONF_MYSQL,
+};
+
+enum conf_tls_mode {
+	CONF_TLS_OFF,
+	CONF_TLS_OFFER,			/* a listener: who asks gets it */
+	CONF_TLS_PREFER = CONF_TLS_OFFER,	/* a backend: if it can */
+	CONF_TLS_REQUIRE,
+};
+
+enum conf_tls_version {			/* from TLS1_VERSION on, by one */
+	CONF_TLS_1_0,
+	CONF_TLS_1_1,
+	CONF_TLS_1_2,
+	CONF_TLS_1_3,
+};
+
+enum conf_client_verify {
+	CONF_CLIENT_NONE,
+	CONF_CLIENT_OPTIONAL,
+	CONF_CLIENT_REQUIRE,
+};
+
+enum conf_verify {
+	CONF_VERIFY_FULL,		/* the chain, and the name */
+	CONF_VERIFY_CA,			/* the chain */
+	CONF_VERIFY_NONE,
+};
+
+enum conf_greeting {
+	CONF_GREETING_OWN,
+	CONF_GREETING_SERVER,
 };
 
 enum conf_carry {
@@ -113,9 +154,32 @@ struct conf_backend {
 		char	*send;			/* EXPECT: said first */
 		char	*expect;		/* and awaited */
 	} check;
+	struct {
+		int	 mode;			/* OFF, PREFER or REQUIRE */
+		char	*ca;			/* "" for the system's */
+		int	 verify;		/* enum conf_verify */
+		char	*server_name;		/* "" for the server's own */
+		char	*certificate;		/* "" for none */
+		char	*key;
+		int	 min_version;		/* enum conf_tls_version */
+	} tls;
+	char			*server_public_key;	/* "" for any */
 	bool			 implicit;	/* made from a forward */
 	bool			 placed;	/* sessions ask the keeper for a
 						   server, by conf_finish() */
+};
+
+/* What a client says in its first words, and where that leads. */
+struct conf_route {
+	char	*server_name;		/* "" for any, "*.x" for all below x */
+	char	*alpn;			/* "" for any */
+	char	*forward;
+	size_t	 backend;		/* as conf_listener.backend */
+};
+
+struct conf_routes {
+	struct conf_route	*v;
+	size_t			 n;
 };
 
 struct conf_listener {
@@ -151,6 +215,26 @@ struct conf_listener {
 	bool			 transparent;
 	int64_t			 fast_open;	/* queue; 0: off */
 	int64_t			 defer_accept;	/* ms; 0: off */
+	struct {
+		int			 mode;	/* enum conf_tls_mode */
+		struct conf_texts	 certificate;
+		struct conf_texts	 key;	/* of each certificate */
+		struct conf_texts	 chain;	/* none, or of each */
+		int			 min_version;
+		char			*ciphers;	/* TLS 1.2; "": OpenSSL's */
+		char			*ciphersuites;	/* TLS 1.3 */
+		char			*curves;
+		int			 client_verify;
+		char			*client_ca;	/* "" for none */
+		char			*client_crl;
+		char			*ocsp;
+		bool			 tickets;
+		struct conf_texts	 alpn;
+		struct conf_routes	 routes;
+	} tls;
+	int			 greeting;	/* enum conf_greeting */
+	bool			 local_infile;
+	bool			 compression;
 	size_t			 backend;	/* index, by conf_finish() */
 	bool			 admitted;	/* sessions ask the keeper to be
 						   let in, by conf_finish() */
@@ -159,6 +243,7 @@ struct conf_listener {
 struct conf {
 	char		*file;			/* for messages; NULL: none */
 	char		*user;
+	char		*auth_user;
 	char		*pid_file;		/* "" for none */
 	char		*conf_d;		/* "" once it has been read */
 	struct {
@@ -216,6 +301,14 @@ void	 conf_set(struct conf *conf, const char *flag, const char *key,
 
 /* Resolve and check the whole.  0, or -1 when the report holds errors. */
 int	 conf_finish(struct conf *conf, struct conf_report *report);
+
+/*
+ * Where sessions of the listener may go, once conf_finish() has been: the
+ * forward of it is number 0, routes follow from 1.  NULL beyond the last, and
+ * for one that leads nowhere, which was told.
+ */
+const struct conf_backend	*conf_backend_of(const struct conf *conf,
+				    const struct conf_listener *l, size_t i);
 
 /* Write all of it, defaults included, as a configuration file. */
 void	 conf_print(const struct conf *conf, FILE *out);

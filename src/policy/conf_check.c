@@ -195,18 +195,25 @@ listens_at(const struct conf_listener *l, const struct net_spec *server)
 
 /* One connection would go round until no worker is left. */
 static void
+check_circle(const struct conf_listener *l, const char *key,
+    const struct conf_backend *b, struct conf_report *report)
+{
+	for (size_t i = 0; i < b->servers.n; i++)
+		if (listens_at(l, &b->servers.v[i].spec))
+			conf_warn(report, "%s: %s: \"%s\" is where it "
+			    "listens itself", l->where, key,
+			    b->servers.v[i].text);
+}
+
+static void
 check_circles(const struct conf *conf, struct conf_report *report)
 {
 	for (size_t i = 0; i < conf->nlisteners; i++) {
 		const struct conf_listener	*l = &conf->listeners[i];
-		const struct conf_servers	*list =
-		    &conf->backends[l->backend].servers;
 
-		for (size_t j = 0; j < list->n; j++)
-			if (listens_at(l, &list->v[j].spec))
-				conf_warn(report, "%s: forward: \"%s\" is "
-				    "where it listens itself", l->where,
-				    list->v[j].text);
+		for (size_t j = 0; j <= l->tls.routes.n; j++)
+			check_circle(l, j == 0 ? "forward" : "tls.routes",
+			    conf_backend_of(conf, l, j), report);
 	}
 }
 

@@ -91,6 +91,27 @@ gather_texts(struct items *items, const struct conf_key *k, const void *member)
 			    sizeof(text)), NULL);
 }
 
+/* As "db.example", "db.example (h2)", "(h2)". */
+static char *
+route_name(const struct conf_route *r)
+{
+	if (r->alpn[0] == '\0')
+		return mem_strdup(r->server_name);
+	return mem_printf("%s%s(%s)", r->server_name,
+	    r->server_name[0] != '\0' ? " " : "", r->alpn);
+}
+
+static void
+gather_routes(struct items *items, const struct conf_routes *routes)
+{
+	for (size_t i = 0; i < routes->n; i++) {
+		char	*name = route_name(&routes->v[i]);
+
+		add_item(items, name, &routes->v[i]);
+		free(name);
+	}
+}
+
 static struct items
 gather(const struct conf *conf, const struct conf_key *k, const void *base)
 {
@@ -102,6 +123,8 @@ gather(const struct conf *conf, const struct conf_key *k, const void *base)
 	if (k->type == CONF_SERVERS)
 		for (size_t i = 0; i < servers->n; i++)
 			add_item(&items, servers->v[i].text, &servers->v[i]);
+	else if (k->type == CONF_ROUTES)
+		gather_routes(&items, member);
 	else if (k->type != CONF_LIST)
 		gather_texts(&items, k, member);
 	else if (k->inner == CONF_LISTENER)
@@ -150,9 +173,10 @@ title(const struct conf_key *k, const char *prefix, const char *name)
 {
 	const char	*kind = k->name, *gap = ": ";
 
-	if (k->type == CONF_LIST || k->type == CONF_SERVERS) {
+	if (k->inner != CONF_TOP) {
 		kind = k->inner == CONF_LISTENER ? "listener" :
-		    k->inner == CONF_BACKEND ? "backend" : "server";
+		    k->inner == CONF_BACKEND ? "backend" :
+		    k->inner == CONF_ROUTE ? "route" : "server";
 		gap = " ";
 	}
 	return mem_printf("%s%s%s%s: ", prefix, kind, gap, name);
@@ -229,6 +253,7 @@ diff_section(const struct diff *d, enum conf_section section, const void *old,
 			break;
 		case CONF_LIST:
 		case CONF_SERVERS:
+		case CONF_ROUTES:
 		case CONF_LISTEN:
 		case CONF_NETS:
 			diff_list(d, k, old, now, prefix);

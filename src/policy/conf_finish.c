@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "policy/conf.h"
 #include "policy/conf_check.h"
+#include "policy/conf_check_tls.h"
 #include "policy/conf_keys.h"
 #include "policy/conf_value.h"
 
@@ -27,32 +28,46 @@ find_backend(const struct conf *conf, const char *name, size_t before)
 	return NULL;
 }
 
-static void
-resolve_forward(struct conf *conf, size_t i, struct conf_report *report)
+/* The number of the backend that the key's text means. */
+static size_t
+resolve(struct conf *conf, const char *where, const char *key,
+    const char *text, struct conf_report *report)
 {
-	const char		*text = conf->listeners[i].forward;
-	const char		*where = conf->listeners[i].where;
 	const struct conf_key	*servers;
 	struct conf_backend	*b;
 	char			 why[512];
 
+	if (text == NULL)		/* told already, as is what follows */
+		return CONF_NOWHERE;
 	if (strncmp(text, "backend:", 8) == 0) {
 		b = find_backend(conf, text + 8, conf->nbackends);
-		if (b == NULL)
-			conf_complain(report, "%s: forward: \"%s\": there "
-			    "is no backend of that name", where, text);
-		else
-			conf->listeners[i].backend =
-			    (size_t)(b - conf->backends);
-		return;
+		if (b != NULL)
+			return (size_t)(b - conf->backends);
+		conf_complain(report, "%s: %s: \"%s\": there is no backend "
+		    "of that name", where, key, text);
+		return CONF_NOWHERE;
 	}
 	b = conf_add_backend(conf, where);
 	b->implicit = true;
 	b->name = mem_strdup(text);
-	conf->listeners[i].backend = conf->nbackends - 1;
 	servers = conf_key_find(CONF_BACKEND, "servers");
 	if (conf_key_set(servers, b, text, why, sizeof(why)) == -1)
-		conf_complain(report, "%s: forward: %s", where, why);
+		conf_complain(report, "%s: %s: %s", where, key, why);
+	return conf->nbackends - 1;
+}
+
+static void
+resolve_forwards(struct conf *conf, struct conf_listener *l,
+    struct conf_report *report)
+{
+	char	 key[64];
+
+	l->backend = resolve(conf, l->where, "forward", l->forward, report);
+	for (size_t i = 0; i < l->tls.routes.n; i++) {
+		snprintf(key, sizeof(key), "tls.routes[%zu].forward", i);
+		l->tls.routes.v[i].backend = resolve(conf, l->where, key,
+		    l->tls.routes.v[i].forward, report);
+	}
 }
 
 /* The listener before `l', or `l' itself before address i, that has `text'. */
@@ -130,9 +145,9 @@ finish_listener(struct conf *conf, size_t i, size_t *npools,
 		    "earlier listener, %s", l->where, l->name, o->where);
 	check_listen(conf, l, report);
 	resolve_pool(conf, l, npools, report);
-	if (l->forward != NULL)
-		resolve_forward(conf, i, report);
+	resolve_forwards(conf, l, report);
 	conf_check_listener(l, report);
+	conf_check_listener_tls(l, report);
 	l->admitted = l->max_sessions > 0 || l->max_sessions_per_source > 0 ||
 	    l->rate_per_source.count > 0 || l->handshakes > 0;
 }
@@ -157,6 +172,7 @@ finish_backend(struct conf *conf, size_t i, struct conf_report *report)
 			    "all backends", b->where, CONF_SERVERS_MAX);
 	}
 	conf_check_backend(b, report);
+	conf_check_backend_tls(b, report);
 }
 
 int
@@ -175,6 +191,7 @@ conf_finish(struct conf *conf, struct conf_report *report)
 	conf->nservers = 0;
 	for (size_t i = 0; i < conf->nbackends; i++)
 		finish_backend(conf, i, report);
+	conf_check_links_tls(conf, report);
 	conf_check_top(conf, report);
 	return report->nerrors == 0 ? 0 : -1;
 }

@@ -15,7 +15,32 @@
 static const char *const levels[] = { "error", "warn", "info", "debug", NULL };
 static const char *const formats[] = { "text", "json", NULL };
 static const char *const carries[] = { "auto", "always", "never", NULL };
-static const char *const protocols[] = { "tcp", NULL };
+static const char *const protocols[] = {
+	[CONF_TCP] = "tcp", [CONF_MYSQL] = "mysql", NULL,
+};
+static const char *const front_modes[] = {
+	[CONF_TLS_OFF] = "off", [CONF_TLS_OFFER] = "offer",
+	[CONF_TLS_REQUIRE] = "require", NULL,
+};
+static const char *const back_modes[] = {
+	[CONF_TLS_OFF] = "off", [CONF_TLS_PREFER] = "prefer",
+	[CONF_TLS_REQUIRE] = "require", NULL,
+};
+static const char *const versions[] = {
+	[CONF_TLS_1_0] = "TLSv1", [CONF_TLS_1_1] = "TLSv1.1",
+	[CONF_TLS_1_2] = "TLSv1.2", [CONF_TLS_1_3] = "TLSv1.3", NULL,
+};
+static const char *const client_verifies[] = {
+	[CONF_CLIENT_NONE] = "none", [CONF_CLIENT_OPTIONAL] = "optional",
+	[CONF_CLIENT_REQUIRE] = "require", NULL,
+};
+static const char *const verifies[] = {
+	[CONF_VERIFY_FULL] = "full", [CONF_VERIFY_CA] = "ca",
+	[CONF_VERIFY_NONE] = "none", NULL,
+};
+static const char *const greetings[] = {
+	[CONF_GREETING_OWN] = "own", [CONF_GREETING_SERVER] = "server", NULL,
+};
 
 static const char *const balances[] = {
 	[BALANCE_ROUNDROBIN] = "roundrobin", [BALANCE_LEASTCONN] = "leastconn",
@@ -32,11 +57,15 @@ static const char *const checks[] = {
 #define BACKEND(member)		offsetof(struct conf_backend, member)
 #define SERVER(member)		offsetof(struct conf_server, member)
 #define LISTENER(member)	offsetof(struct conf_listener, member)
+#define ROUTE(member)		offsetof(struct conf_route, member)
 
 const struct conf_key	 conf_keys[] = {
 	{ CONF_TOP, "user", CONF_STRING, TOP(user),
 	    .preset = CONF_USER_PRESET, .restart = true,
 	    .help = "user that all processes but the master become" },
+	{ CONF_TOP, "auth_user", CONF_STRING, TOP(auth_user),
+	    .preset = CONF_AUTH_USER_PRESET, .restart = true,
+	    .help = "user that those become who hold secrets" },
 	{ CONF_TOP, "pid_file", CONF_PATH, TOP(pid_file), .preset = "",
 	    .restart = true,
 	    .help = "file that holds the master's process id" },
@@ -114,6 +143,11 @@ const struct conf_key	 conf_keys[] = {
 	    .help = "address that servers are dialled from" },
 	{ CONF_BACKEND, "check", CONF_GROUP, 0, .preset = "",
 	    .inner = CONF_CHECK, .help = "how a server is found to be up" },
+	{ CONF_BACKEND, "tls", CONF_GROUP, 0, .preset = "",
+	    .inner = CONF_BACK_TLS, .help = "how servers are spoken to" },
+	{ CONF_BACKEND, "server_public_key", CONF_PATH,
+	    BACKEND(server_public_key), .preset = "",
+	    .help = "the only RSA key that passwords are encrypted to" },
 
 	{ CONF_SERVER, "address", CONF_ADDRESS, SERVER(text),
 	    .help = "where the server is" },
@@ -146,6 +180,25 @@ const struct conf_key	 conf_keys[] = {
 	    .help = "bytes that are said first" },
 	{ CONF_CHECK, "expect", CONF_STRING, BACKEND(check.expect),
 	    .preset = "", .help = "bytes that must be answered" },
+
+	{ CONF_BACK_TLS, "mode", CONF_ENUM, BACKEND(tls.mode),
+	    .preset = "off", .choices = back_modes,
+	    .help = "whether servers are spoken to in TLS" },
+	{ CONF_BACK_TLS, "ca", CONF_PATH, BACKEND(tls.ca), .preset = "",
+	    .help = "who may have signed a server's certificate" },
+	{ CONF_BACK_TLS, "verify", CONF_ENUM, BACKEND(tls.verify),
+	    .preset = "full", .choices = verifies,
+	    .help = "what of a server's certificate must be right" },
+	{ CONF_BACK_TLS, "server_name", CONF_STRING,
+	    BACKEND(tls.server_name), 0, 253, "",
+	    .help = "the name that it must have" },
+	{ CONF_BACK_TLS, "certificate", CONF_PATH, BACKEND(tls.certificate),
+	    .preset = "", .help = "what servers know us by" },
+	{ CONF_BACK_TLS, "key", CONF_PATH, BACKEND(tls.key), .preset = "",
+	    .help = "the private key of that certificate" },
+	{ CONF_BACK_TLS, "min_version", CONF_ENUM, BACKEND(tls.min_version),
+	    .preset = "TLSv1.2", .choices = versions,
+	    .help = "the oldest version that is spoken" },
 
 	{ CONF_LISTENER, "name", CONF_NAME, LISTENER(name),
 	    .help = "what the log calls it" },
@@ -201,6 +254,16 @@ const struct conf_key	 conf_keys[] = {
 	{ CONF_LISTENER, "defer_accept", CONF_TIME, LISTENER(defer_accept), 0,
 	    HOUR, "0", .step = SECOND,
 	    .help = "how long to wait for a client's first bytes" },
+	{ CONF_LISTENER, "tls", CONF_GROUP, 0, .preset = "",
+	    .inner = CONF_FRONT_TLS, .help = "how clients are spoken to" },
+	{ CONF_LISTENER, "greeting", CONF_ENUM, LISTENER(greeting),
+	    .preset = "own", .choices = greetings,
+	    .help = "whose greeting a MySQL client sees" },
+	{ CONF_LISTENER, "local_infile", CONF_BOOL, LISTENER(local_infile),
+	    .preset = "true",
+	    .help = "MySQL clients may be asked for their files" },
+	{ CONF_LISTENER, "compression", CONF_BOOL, LISTENER(compression),
+	    .preset = "false", .help = "MySQL packets may be compressed" },
 
 	{ CONF_PROXY, "accept", CONF_BOOL, LISTENER(proxy_protocol.accept),
 	    .preset = "false", .help = "connections begin with a header" },
@@ -215,6 +278,51 @@ const struct conf_key	 conf_keys[] = {
 	    .help = "from one probe to the next" },
 	{ CONF_KEEPALIVE, "count", CONF_INT, LISTENER(keepalive.count), 0,
 	    127, "0", .help = "probes without answer that end it" },
+
+	{ CONF_FRONT_TLS, "mode", CONF_ENUM, LISTENER(tls.mode),
+	    .preset = "off", .choices = front_modes,
+	    .help = "whether clients may, or must, use TLS" },
+	{ CONF_FRONT_TLS, "certificate", CONF_PATHS,
+	    LISTENER(tls.certificate), .preset = "",
+	    .help = "what clients know us by" },
+	{ CONF_FRONT_TLS, "key", CONF_PATHS, LISTENER(tls.key), .preset = "",
+	    .help = "the private key of each certificate" },
+	{ CONF_FRONT_TLS, "chain", CONF_PATHS, LISTENER(tls.chain),
+	    .preset = "", .help = "what each was signed by" },
+	{ CONF_FRONT_TLS, "min_version", CONF_ENUM,
+	    LISTENER(tls.min_version), .preset = "TLSv1.2",
+	    .choices = versions, .help = "the oldest version that is spoken" },
+	{ CONF_FRONT_TLS, "ciphers", CONF_STRING, LISTENER(tls.ciphers),
+	    .preset = "", .help = "ciphers up to TLS 1.2" },
+	{ CONF_FRONT_TLS, "ciphersuites", CONF_STRING,
+	    LISTENER(tls.ciphersuites), .preset = "",
+	    .help = "ciphers of TLS 1.3" },
+	{ CONF_FRONT_TLS, "curves", CONF_STRING, LISTENER(tls.curves),
+	    .preset = "", .help = "groups that keys are agreed on in" },
+	{ CONF_FRONT_TLS, "client_verify", CONF_ENUM,
+	    LISTENER(tls.client_verify), .preset = "none",
+	    .choices = client_verifies,
+	    .help = "whether a client may, or must, have a certificate" },
+	{ CONF_FRONT_TLS, "client_ca", CONF_PATH, LISTENER(tls.client_ca),
+	    .preset = "", .help = "who may have signed it" },
+	{ CONF_FRONT_TLS, "client_crl", CONF_PATH, LISTENER(tls.client_crl),
+	    .preset = "", .help = "those that are valid no more" },
+	{ CONF_FRONT_TLS, "ocsp", CONF_PATH, LISTENER(tls.ocsp),
+	    .preset = "", .help = "the word of our CA that we are valid" },
+	{ CONF_FRONT_TLS, "tickets", CONF_BOOL, LISTENER(tls.tickets),
+	    .preset = "true", .help = "clients may resume a session" },
+	{ CONF_FRONT_TLS, "alpn", CONF_TEXTS, LISTENER(tls.alpn), 1, 255,
+	    "", .help = "protocols that a client may choose from" },
+	{ CONF_FRONT_TLS, "routes", CONF_ROUTES, LISTENER(tls.routes),
+	    .preset = "", .inner = CONF_ROUTE,
+	    .help = "where a client gets by what it asks for" },
+
+	{ CONF_ROUTE, "server_name", CONF_STRING, ROUTE(server_name), 0, 253,
+	    "", .help = "the host that a client asks for" },
+	{ CONF_ROUTE, "alpn", CONF_STRING, ROUTE(alpn), 0, 255, "",
+	    .help = "the protocol that was agreed on" },
+	{ CONF_ROUTE, "forward", CONF_STRING, ROUTE(forward),
+	    .help = "where such a client gets" },
 	{ .name = NULL },
 };
 

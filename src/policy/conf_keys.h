@@ -28,6 +28,10 @@ enum conf_type {
 	CONF_ADDRESS,		/* text and spec of a struct conf_server */
 	CONF_SERVERS,		/* struct conf_servers: one or a list, each
 				   an address or { } of section `inner' */
+	CONF_TEXTS,		/* struct conf_texts: one or a list */
+	CONF_PATHS,		/* the same, each absolute or "" */
+	CONF_ROUTES,		/* struct conf_routes: { } of the section
+				   `inner', one or a list */
 	CONF_GROUP,		/* { } of the section `inner' */
 	CONF_LIST,		/* ( { }, ... ) of the section `inner' */
 };
@@ -43,9 +47,12 @@ enum conf_section {
 	CONF_SERVER,
 	CONF_QUEUE,
 	CONF_CHECK,
+	CONF_BACK_TLS,
 	CONF_LISTENER,
 	CONF_PROXY,
 	CONF_KEEPALIVE,
+	CONF_FRONT_TLS,
+	CONF_ROUTE,
 };
 
 struct conf_key {
@@ -53,12 +60,12 @@ struct conf_key {
 	const char		*name;
 	enum conf_type		 type;
 	size_t			 offset;	/* of the member it sets */
-	int64_t			 min, max;	/* INT, TIME and SIZE; STRING:
+	int64_t			 min, max;	/* INT, TIME, SIZE; STRING, TEXTS:
 						   characters, 0 for any */
 	const char		*preset;	/* default; NULL: required */
 	int64_t			 step;		/* TIME: a multiple of it */
 	const char *const	*choices;	/* ENUM; ends with NULL */
-	enum conf_section	 inner;		/* GROUP, LIST and SERVERS */
+	enum conf_section	 inner;		/* GROUP, LIST, SERVERS, ROUTES */
 	bool			 restart;	/* a reload cannot change it */
 	const char		*help;		/* half a sentence */
 };

@@ -44,6 +44,17 @@ print_nets(const struct conf_nets *list, FILE *out)
 	fputs(" )", out);
 }
 
+static void
+print_texts(const struct conf_texts *list, FILE *out)
+{
+	fputc('(', out);
+	for (size_t i = 0; i < list->n; i++) {
+		fputs(i > 0 ? ", " : " ", out);
+		print_string(list->v[i], out);
+	}
+	fputs(" )", out);
+}
+
 void
 conf_key_print(const struct conf_key *k, const void *base, FILE *out)
 {
@@ -83,7 +94,12 @@ conf_key_print(const struct conf_key *k, const void *base, FILE *out)
 	case CONF_LISTEN:
 		print_listen(value, out);
 		break;
+	case CONF_TEXTS:
+	case CONF_PATHS:
+		print_texts(value, out);
+		break;
 	case CONF_SERVERS:
+	case CONF_ROUTES:
 	case CONF_GROUP:
 	case CONF_LIST:
 		break;
@@ -116,8 +132,7 @@ static void
 print_elements(const struct conf *conf, const struct conf_key *k,
     const void *base, int depth, FILE *out)
 {
-	const struct conf_servers	*servers;
-	bool				 first = true;
+	bool	 first = true;
 
 	if (k->inner == CONF_BACKEND)
 		for (size_t i = 0; i < conf->nbackends; i++) {
@@ -131,12 +146,10 @@ print_elements(const struct conf *conf, const struct conf_key *k,
 		for (size_t i = 0; i < conf->nlisteners; i++)
 			print_element(conf, k, &conf->listeners[i], i == 0,
 			    depth, out);
-	else {
-		servers = &((const struct conf_backend *)base)->servers;
-		for (size_t i = 0; i < servers->n; i++)
-			print_element(conf, k, &servers->v[i], i == 0, depth,
-			    out);
-	}
+	else
+		for (size_t i = 0; i < conf_key_count(k, base); i++)
+			print_element(conf, k, conf_key_item(k, base, i),
+			    i == 0, depth, out);
 }
 
 static void
@@ -154,6 +167,7 @@ print_key(const struct conf *conf, const struct conf_key *k, const void *base,
 		break;
 	case CONF_LIST:
 	case CONF_SERVERS:
+	case CONF_ROUTES:
 		fputc('(', out);
 		print_elements(conf, k, base, depth, out);
 		fputc('\n', out);

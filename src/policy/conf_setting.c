@@ -119,35 +119,38 @@ read_scalar(const struct reading *rd, const config_setting_t *s,
 static void	 read_section(const struct reading *,
 		    const config_setting_t *, enum conf_section, void *);
 
-/* A server with more than its address. */
+/* A server with more than its address, or a route. */
 static void
-read_server(const struct reading *rd, const config_setting_t *s,
+read_item(const struct reading *rd, const config_setting_t *s,
     const struct conf_key *k, void *base)
 {
-	struct conf_servers	*list = (void *)((char *)base + k->offset);
-	struct conf_server	*server = conf_key_add_server(k, base);
-	char			 what[64];
+	void				*item = conf_key_add_item(k, base);
+	const struct conf_server	*server = item;
+	const struct conf_route		*route = item;
+	char				 what[64];
 
-	if (server == NULL) {
-		snprintf(what, sizeof(what), "more than %d servers",
-		    CONF_ADDRS_MAX);
+	if (item == NULL) {
+		snprintf(what, sizeof(what), "more than %zu %s",
+		    conf_key_count_max(k), k->name);
 		complain_at(rd, s, what);
 		return;
 	}
-	read_section(rd, s, k->inner, server);
-	/* Without an address, which was told, it is none. */
-	if (server->text == NULL)
-		list->n--;
+	read_section(rd, s, k->inner, item);
+	/* Without where it is or leads, which was told, it is none. */
+	if ((k->type == CONF_ROUTES ? route->forward : server->text) == NULL)
+		conf_key_drop_item(k, base);
 }
 
 static void
 read_element(const struct reading *rd, const config_setting_t *s,
     const struct conf_key *k, void *base)
 {
-	if (k->type == CONF_SERVERS && config_setting_is_group(s))
-		read_server(rd, s, k, base);
-	else
+	if (!config_setting_is_group(s))
 		read_scalar(rd, s, k, base);
+	else if (k->type == CONF_SERVERS || k->type == CONF_ROUTES)
+		read_item(rd, s, k, base);
+	else
+		complain_wants(rd, s, k);
 }
 
 /* One value, or a list or array of them. */
@@ -159,7 +162,7 @@ read_elements(const struct reading *rd, const config_setting_t *s,
 		read_element(rd, s, k, base);
 		return;
 	}
-	if (config_setting_length(s) == 0 && k->type != CONF_NETS)
+	if (config_setting_length(s) == 0 && k->preset == NULL)
 		complain_at(rd, s, "the list is empty");
 	for (int i = 0; i < config_setting_length(s); i++)
 		read_element(rd, config_setting_get_elem(s, (unsigned)i), k,
@@ -220,6 +223,9 @@ read_setting(const struct reading *rd, const config_setting_t *s,
 	case CONF_LISTEN:
 	case CONF_SERVERS:
 	case CONF_NETS:
+	case CONF_TEXTS:
+	case CONF_PATHS:
+	case CONF_ROUTES:
 		read_elements(rd, s, k, base);
 		break;
 	default:

@@ -63,6 +63,10 @@ conf_key_wants(const struct conf_key *k, char *buf, size_t size)
 		[CONF_SERVERS] = "an address in quotes, a group: "
 		    "{ address = \"...\"; ... }, or a list of these: "
 		    "( ..., ... )",
+		[CONF_PATHS] = "an absolute path in quotes, or a list of "
+		    "them: (\"...\", \"...\")",
+		[CONF_ROUTES] = "a group: { server_name = \"...\"; forward = "
+		    "\"...\"; }, or a list of these: ( ..., ... )",
 		[CONF_GROUP] = "a group: { ... }",
 		[CONF_LIST] = "a list of groups: ( { ... }, ... )",
 	};
@@ -87,6 +91,11 @@ conf_key_wants(const struct conf_key *k, char *buf, size_t size)
 			snprintf(buf, size, "want a string of at most %"
 			    PRId64 " characters in quotes", k->max);
 		break;
+	case CONF_TEXTS:
+		snprintf(buf, size, "want a string of %" PRId64 " to %" PRId64
+		    " characters in quotes, or a list of them: "
+		    "(\"...\", \"...\")", k->min, k->max);
+		break;
 	default:
 		snprintf(buf, size, "want %s", texts[k->type]);
 	}
@@ -108,12 +117,14 @@ is_acceptable(const struct conf_key *k, const char *text)
 	case CONF_NAME:		/* "" where conf_finish() has a better one */
 		return is_name(text) || (*text == '\0' && k->preset != NULL);
 	case CONF_PATH:
+	case CONF_PATHS:
 		return text[0] == '/' || text[0] == '\0';
 	case CONF_LOG_TO:
 		return text[0] == '/' || strcmp(text, "stdout") == 0 ||
 		    strcmp(text, "stderr") == 0 || strcmp(text, "syslog") == 0;
 	default:
-		return k->max == 0 || strlen(text) <= (size_t)k->max;
+		return strlen(text) >= (size_t)k->min &&
+		    (k->max == 0 || strlen(text) <= (size_t)k->max);
 	}
 }
 
@@ -187,19 +198,92 @@ add_net(struct conf_nets *list, const char *text, char *why, size_t size)
 	return 0;
 }
 
-struct conf_server *
-conf_key_add_server(const struct conf_key *k, void *base)
+static int
+add_text(const struct conf_key *k, struct conf_texts *list, const char *text,
+    char *why, size_t size)
 {
-	struct conf_servers	*list = (void *)((char *)base + k->offset);
-	struct conf_server	*s;
+	char	 wants[256];
 
-	if (list->n == CONF_ADDRS_MAX)
-		return NULL;
+	if (!is_acceptable(k, text)) {
+		conf_key_wants(k, wants, sizeof(wants));
+		return refuse(text, wants, why, size);
+	}
+	if (list->n == CONF_TEXTS_MAX) {
+		snprintf(why, size, "more than %d of them", CONF_TEXTS_MAX);
+		return -1;
+	}
 	list->v = mem_resize(list->v, list->n + 1, sizeof(*list->v));
-	s = &list->v[list->n++];
-	memset(s, 0, sizeof(*s));
-	conf_keys_preset(k->inner, s);
-	return s;
+	list->v[list->n++] = mem_strdup(text);
+	return 0;
+}
+
+size_t
+conf_key_count(const struct conf_key *k, const void *base)
+{
+	const void	*member = (const char *)base + k->offset;
+
+	return k->type == CONF_ROUTES ?
+	    ((const struct conf_routes *)member)->n :
+	    ((const struct conf_servers *)member)->n;
+}
+
+size_t
+conf_key_count_max(const struct conf_key *k)
+{
+	return k->type == CONF_ROUTES ? CONF_ROUTES_MAX : CONF_ADDRS_MAX;
+}
+
+const void *
+conf_key_item(const struct conf_key *k, const void *base, size_t i)
+{
+	const void	*member = (const char *)base + k->offset;
+
+	if (k->type == CONF_ROUTES)
+		return &((const struct conf_routes *)member)->v[i];
+	return &((const struct conf_servers *)member)->v[i];
+}
+
+static struct conf_server *
+add_server_item(struct conf_servers *list)
+{
+	list->v = mem_resize(list->v, list->n + 1, sizeof(*list->v));
+	memset(&list->v[list->n], 0, sizeof(*list->v));
+	return &list->v[list->n++];
+}
+
+static struct conf_route *
+add_route_item(struct conf_routes *list)
+{
+	list->v = mem_resize(list->v, list->n + 1, sizeof(*list->v));
+	memset(&list->v[list->n], 0, sizeof(*list->v));
+	return &list->v[list->n++];
+}
+
+void *
+conf_key_add_item(const struct conf_key *k, void *base)
+{
+	void	*member = (char *)base + k->offset, *item;
+
+	if (conf_key_count(k, base) == conf_key_count_max(k))
+		return NULL;
+	if (k->type == CONF_ROUTES)
+		item = add_route_item(member);
+	else
+		item = add_server_item(member);
+	conf_keys_preset(k->inner, item);
+	return item;
+}
+
+void
+conf_key_drop_item(const struct conf_key *k, void *base)
+{
+	struct conf_routes	*routes = (void *)((char *)base + k->offset);
+	struct conf_servers	*servers = (void *)routes;
+
+	if (k->type == CONF_ROUTES)
+		conf_keys_release(k->inner, &routes->v[--routes->n]);
+	else
+		conf_keys_release(k->inner, &servers->v[--servers->n]);
 }
 
 static int
@@ -224,7 +308,7 @@ add_server(const struct conf_key *k, void *base, const char *text, char *why,
 
 	if (set_server(&s, text, why, size) == -1)
 		return -1;
-	added = conf_key_add_server(k, base);
+	added = conf_key_add_item(k, base);
 	if (added == NULL) {
 		free(s.text);
 		snprintf(why, size, "more than %d servers", CONF_ADDRS_MAX);
@@ -311,6 +395,9 @@ conf_key_set(const struct conf_key *k, void *base, const char *text, char *why,
 		return add_listen(member, text, why, size);
 	case CONF_NETS:
 		return add_net(member, text, why, size);
+	case CONF_TEXTS:
+	case CONF_PATHS:
+		return add_text(k, member, text, why, size);
 	case CONF_SERVERS:
 		return add_server(k, base, text, why, size);
 	case CONF_ADDRESS:
@@ -324,6 +411,15 @@ conf_key_set(const struct conf_key *k, void *base, const char *text, char *why,
 	return refuse(text, wants, why, size);
 }
 
+/* Those whose default is to be empty. */
+static bool
+is_optional_list(const struct conf_key *k)
+{
+	return k->type == CONF_LIST || k->type == CONF_NETS ||
+	    k->type == CONF_TEXTS || k->type == CONF_PATHS ||
+	    k->type == CONF_ROUTES;
+}
+
 void
 conf_keys_preset(enum conf_section section, void *base)
 {
@@ -332,7 +428,7 @@ conf_keys_preset(enum conf_section section, void *base)
 
 	for (k = conf_keys; k->name != NULL; k++) {
 		if (k->section != section || k->preset == NULL ||
-		    k->type == CONF_LIST || k->type == CONF_NETS)
+		    is_optional_list(k))
 			continue;
 		if (k->type == CONF_GROUP)
 			conf_keys_preset(k->inner, base);
@@ -352,12 +448,30 @@ release_listen(struct conf_addrs *list)
 }
 
 static void
+release_texts(struct conf_texts *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		free(list->v[i]);
+	free(list->v);
+	*list = (struct conf_texts){ NULL, 0 };
+}
+
+static void
 release_servers(const struct conf_key *k, struct conf_servers *list)
 {
 	for (size_t i = 0; i < list->n; i++)
 		conf_keys_release(k->inner, &list->v[i]);
 	free(list->v);
 	*list = (struct conf_servers){ NULL, 0 };
+}
+
+static void
+release_routes(const struct conf_key *k, struct conf_routes *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		conf_keys_release(k->inner, &list->v[i]);
+	free(list->v);
+	*list = (struct conf_routes){ NULL, 0 };
 }
 
 static void
@@ -382,8 +496,15 @@ release_value(const struct conf_key *k, void *base)
 		free(nets->v);
 		*nets = (struct conf_nets){ NULL, 0 };
 		break;
+	case CONF_TEXTS:
+	case CONF_PATHS:
+		release_texts(member);
+		break;
 	case CONF_SERVERS:
 		release_servers(k, member);
+		break;
+	case CONF_ROUTES:
+		release_routes(k, member);
 		break;
 	case CONF_GROUP:
 		conf_keys_release(k->inner, base);

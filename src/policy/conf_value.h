@@ -2,7 +2,7 @@
  * conf_value.h - the value of a key: from text, to text, preset, released.
  *
  * `base' is the structure that the key's section stands for: a struct conf,
- * conf_backend, conf_server or conf_listener.
+ * conf_backend, conf_server, conf_listener or conf_route.
  */
 #ifndef POLICY_CONF_VALUE_H
 #define POLICY_CONF_VALUE_H
@@ -13,12 +13,10 @@
 #include "policy/conf_keys.h"
 #include "policy/conf_quantity.h"
 
-struct conf_server;
-
 /*
  * Set the member of `base' that the key stands for from text.  For LISTEN,
- * SERVERS and NETS it is added to the list.  Returns 0, or -1 with what
- * would be right in why.
+ * SERVERS, NETS, TEXTS and PATHS it is added to the list.  Returns 0, or -1
+ * with what would be right in why.
  */
 int	 conf_key_set(const struct conf_key *key, void *base, const char *text,
 	    char *why, size_t size);
@@ -31,7 +29,7 @@ void	 conf_key_wants(const struct conf_key *key, char *buf, size_t size);
 
 /*
  * Write the member's value as the file has it: 16, "30s", ("a", "b").
- * Nothing for GROUP, LIST and SERVERS, which are sections.
+ * Nothing for GROUP, LIST, SERVERS and ROUTES, which are sections.
  */
 void	 conf_key_print(const struct conf_key *key, const void *base,
 	    FILE *out);
@@ -43,10 +41,15 @@ void	 conf_keys_preset(enum conf_section section, void *base);
 void	 conf_keys_release(enum conf_section section, void *base);
 
 /*
- * Add a server with every default and no address to the member of `base'
- * that the key stands for; NULL when there are CONF_ADDRS_MAX already.
+ * For SERVERS and ROUTES: how many the member of `base' has and may have; the
+ * one at that place; one more with every default, or NULL when there are as
+ * many as may be; one less.
  */
-struct conf_server	*conf_key_add_server(const struct conf_key *key,
-			    void *base);
+size_t	 conf_key_count(const struct conf_key *key, const void *base);
+size_t	 conf_key_count_max(const struct conf_key *key);
+const void *conf_key_item(const struct conf_key *key, const void *base,
+	    size_t i);
+void	*conf_key_add_item(const struct conf_key *key, void *base);
+void	 conf_key_drop_item(const struct conf_key *key, void *base);
 
 #endif

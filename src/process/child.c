@@ -215,7 +215,7 @@ give_start(const struct giving *g, const struct master *m,
 	int			 dir = -1, rc;
 
 	memset(&start, 0, sizeof(start));	/* the padding too */
-	start.user = m->user;
+	start.user = p->role->as_auth ? m->auth_user : m->user;
 	start.background = m->background;
 	start.slot = c->slot;
 	start.generation = p->gen != NULL ? p->gen->number : 0;

@@ -74,11 +74,17 @@ backend_of(const struct client *c, const struct generation *g,
     uint32_t backend)
 {
 	const struct conf_listener	*l;
+	const struct conf_backend	*b;
 
-	for (uint32_t i = 0; g != NULL && i < g->conf->nlisteners; i++) {
+	if (g == NULL || backend >= g->conf->nbackends)
+		return NULL;
+	for (uint32_t i = 0; i < g->conf->nlisteners; i++) {
 		l = listener_of(c, g, i);
-		if (l != NULL && l->backend == backend)
-			return &g->conf->backends[backend];
+		for (size_t j = 0; l != NULL && j <= l->tls.routes.n; j++) {
+			b = conf_backend_of(g->conf, l, j);
+			if (b == &g->conf->backends[backend])
+				return b;
+		}
 	}
 	return NULL;
 }
@@ -92,12 +98,12 @@ server_of(const struct client *c, const struct generation *g, uint32_t server)
 
 	for (uint32_t i = 0; g != NULL && i < g->conf->nlisteners; i++) {
 		l = listener_of(c, g, i);
-		if (l == NULL)
-			continue;
-		list = &g->conf->backends[l->backend].servers;
-		if (list->n > 0 && server >= list->v[0].index &&
-		    server - list->v[0].index < list->n)
-			return g->servers[server];
+		for (size_t j = 0; l != NULL && j <= l->tls.routes.n; j++) {
+			list = &conf_backend_of(g->conf, l, j)->servers;
+			if (list->n > 0 && server >= list->v[0].index &&
+			    server - list->v[0].index < list->n)
+				return g->servers[server];
+		}
 	}
 	return NULL;
 }

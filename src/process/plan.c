@@ -81,20 +81,27 @@ rendezvous_free(struct rendezvous *r)
 	close_fd(r->out);
 }
 
+static bool
+has_path(const struct conf_backend *b)
+{
+	for (size_t i = 0; i < b->servers.n; i++)
+		if (b->servers.v[i].spec.kind == NET_ADDR &&
+		    net_is_path(&b->servers.v[i].spec.addr))
+			return true;
+	return false;
+}
+
 /* chroot would hide the sockets that such a pool dials. */
 static bool
 dials_paths(const struct conf *conf, const char *pool)
 {
 	for (size_t i = 0; i < conf->nlisteners; i++) {
 		const struct conf_listener	*l = &conf->listeners[i];
-		const struct conf_servers	*list =
-		    &conf->backends[l->backend].servers;
 
 		if (strcmp(l->pool, pool) != 0)
 			continue;
-		for (size_t j = 0; j < list->n; j++)
-			if (list->v[j].spec.kind == NET_ADDR &&
-			    net_is_path(&list->v[j].spec.addr))
+		for (size_t j = 0; j <= l->tls.routes.n; j++)
+			if (has_path(conf_backend_of(conf, l, j)))
 				return true;
 	}
 	return false;
@@ -353,12 +360,6 @@ find_user(struct master *m, const struct conf *conf)
 	bool		 unknown;
 	int		 rc;
 
-	m->user.change = false;
-	if (!m->powers.setid) {
-		m->user.uid = geteuid();
-		m->user.gid = getegid();
-		return 0;
-	}
 	m->user.change = true;
 	rc = proc_user_find(name, &m->user, &unknown, &why);
 	if (rc == 0)
@@ -371,6 +372,51 @@ find_user(struct master *m, const struct conf *conf)
 	}
 	log_error("user: \"%s\": %s", name, why);
 	return EXIT_CONFIG;
+}
+
+/* The same for those who hold secrets: without a user of their own, ours. */
+static int
+find_auth_user(struct master *m, const struct conf *conf)
+{
+	const char	*name = conf->auth_user, *why;
+	bool		 unknown;
+
+	m->auth_user.change = true;
+	if (proc_user_find(name, &m->auth_user, &unknown, &why) == 0)
+		return 0;
+	if (unknown && strcmp(name, CONF_AUTH_USER_PRESET) == 0) {
+		m->auth_user = m->user;
+		m->auth_as_user = true;
+		return 0;
+	}
+	log_error("auth_user: \"%s\": %s", name, why);
+	return EXIT_CONFIG;
+}
+
+static int
+find_users(struct master *m, const struct conf *conf)
+{
+	int	 rc;
+
+	if (!m->powers.setid) {
+		m->user.change = false;
+		m->user.uid = geteuid();
+		m->user.gid = getegid();
+		m->auth_user = m->user;
+		return 0;
+	}
+	rc = find_user(m, conf);
+	return rc == 0 ? find_auth_user(m, conf) : rc;
+}
+
+/* Is there one who holds secrets? */
+static bool
+has_auth(const struct master *m)
+{
+	for (size_t i = 0; i < m->nposts; i++)
+		if (m->posts[i]->role->as_auth)
+			return true;
+	return false;
 }
 
 void
@@ -390,6 +436,10 @@ plan_say_what_is_lost(const struct master *m)
 	if (m->as_nobody)
 		log_warn("there is no user \"%s\": serving as \"nobody\", "
 		    "which other programs may share", m->now->conf->user);
+	if (m->auth_as_user && has_auth(m))
+		log_warn("there is no user \"%s\": who holds private keys is "
+		    "the same user as who serves strangers",
+		    m->now->conf->auth_user);
 	for (size_t i = 0; i < m->nposts; i++)
 		if (m->posts[i]->role->own_root && !m->posts[i]->own_root)
 			log_info("pool %s has servers on socket paths, so "
@@ -453,7 +503,7 @@ plan_make(struct master *m, struct conf *conf)
 	m->powers = proc_powers();
 	m->upgrade.fd = -1;
 	proc_raise_limits();
-	if ((status = find_user(m, conf)) != 0)
+	if ((status = find_users(m, conf)) != 0)
 		return status;
 	/* Whom we take over from has it still. */
 	if (m->predecessor == -1 &&

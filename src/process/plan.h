@@ -144,9 +144,11 @@ struct master {
 	int				 status;	/* to exit with */
 	int				 self;		/* the program */
 	struct proc_user		 user;
+	struct proc_user		 auth_user;
 	struct pidfh			*pidfile;
 	struct proc_powers		 powers;
 	bool				 as_nobody;	/* no user of ours */
+	bool				 auth_as_user;	/* no auth_user */
 };
 
 /*

@@ -134,6 +134,7 @@ static void
 keep_fixed(struct conf *now, const struct conf *old)
 {
 	keep(&now->user, old->user);
+	keep(&now->auth_user, old->auth_user);
 	keep(&now->pid_file, old->pid_file);
 	keep(&now->control.path, old->control.path);
 	keep(&now->control.group, old->control.group);

@@ -20,6 +20,7 @@ struct role {
 	bool		 per_pool;	/* one for each, else one */
 	bool		 own_root;	/* lives in an empty one if it can */
 	bool		 may_lag;	/* the next need not wait for it */
+	bool		 as_auth;	/* becomes auth_user, not user */
 	/* How many are needed; NULL: one, or one for each pool. */
 	size_t		(*needed)(const struct conf *);
 };

@@ -73,6 +73,16 @@ printed(const struct conf *c)
 	return text;
 }
 
+static void
+expect_same_ways(const struct conf_listener *a, const struct conf_listener *b)
+{
+	ck_assert_uint_eq(a->backend, b->backend);
+	ck_assert_uint_eq(a->tls.routes.n, b->tls.routes.n);
+	for (size_t i = 0; i < a->tls.routes.n; i++)
+		ck_assert_uint_eq(a->tls.routes.v[i].backend,
+		    b->tls.routes.v[i].backend);
+}
+
 /* Read back, what was printed prints the same. */
 static void
 expect_stable(void)
@@ -88,8 +98,7 @@ expect_stable(void)
 	ck_assert_uint_eq(again->nlisteners, conf->nlisteners);
 	ck_assert_uint_eq(again->nservers, conf->nservers);
 	for (size_t i = 0; i < conf->nlisteners; i++)
-		ck_assert_uint_eq(again->listeners[i].backend,
-		    conf->listeners[i].backend);
+		expect_same_ways(&conf->listeners[i], &again->listeners[i]);
 	free(one);
 	free(two);
 	conf_free(&again);
@@ -100,6 +109,7 @@ expect_stable(void)
 
 /* Every key that the other does not set. */
 #define ALL	\
+	"auth_user = \"x\";\n" \
 	"control = { path = \"/run/c\"; group = \"adm\"; };\n" \
 	"backends = ( { name = \"b\"; balance = \"leastconn\"; retries = 0;\n" \
 	"  servers = ( \"h:1\", { address = \"10.0.0.1:2\"; weight = 256;\n" \
@@ -109,8 +119,13 @@ expect_stable(void)
 	"  bind = \"10.0.0.9\"; check = { type = \"expect\"; rise = 1;\n" \
 	"    fall = 100; interval = \"100ms\"; timeout = \"10ms\";\n" \
 	"    send = \"a\\r\\n\"; expect = \"\\x01\\\"\"; }; },\n" \
-	"  { name = \"c\"; servers = { address = \"[::1]:1\"; };\n" \
-	"  bind = \"::2\"; check = { type = \"mysql\"; }; } );\n" \
+	"  { name = \"c\"; servers = { address = \"[::1]:9\"; };\n" \
+	"  bind = \"::2\"; check = { type = \"mysql\"; };\n" \
+	"  tls = { mode = \"require\"; ca = \"/ca\"; verify = \"ca\";\n" \
+	"    server_name = \"db.example\"; certificate = \"/c\";\n" \
+	"    key = \"/k\"; min_version = \"TLSv1.3\"; }; },\n" \
+	"  { name = \"d\"; servers = \"h:3\"; server_public_key = \"/p\";\n" \
+	"  tls = { mode = \"prefer\"; }; } );\n" \
 	"listeners = ( { name = \"a\"; listen = \":1\"; pool = \"p\";\n" \
 	"  forward = \"backend:b\"; allow = \"10.0.0.0/8\";\n" \
 	"  deny = [ \"10.1.0.0/16\", \"unix\", \"2001:db8::/32\" ];\n" \
@@ -120,7 +135,22 @@ expect_stable(void)
 	"  backlog = 1; keepalive = { idle = 30; interval = \"9h\";\n" \
 	"    count = 127; }; user_timeout = \"24d\"; nodelay = false;\n" \
 	"  v6only = false; device = \"eth0\"; transparent = true;\n" \
-	"  fast_open = 65535; defer_accept = \"1h\"; } );"
+	"  fast_open = 65535; defer_accept = \"1h\";\n" \
+	"  tls = { mode = \"require\"; certificate = ( \"/c1\", \"/c2\" );\n" \
+	"    key = ( \"/k1\", \"/k2\" ); chain = ( \"\", \"/i\" );\n" \
+	"    min_version = \"TLSv1.3\"; ciphers = \"ALL:@SECLEVEL=0\";\n" \
+	"    ciphersuites = \"TLS_AES_256_GCM_SHA384\"; curves = \"X25519\";\n" \
+	"    client_verify = \"optional\"; client_ca = \"/ca\";\n" \
+	"    client_crl = \"/crl\"; ocsp = \"/ocsp\"; tickets = false;\n" \
+	"    alpn = [ \"h2\", \"\\x01\" ]; routes = (\n" \
+	"      { server_name = \"a.example\"; forward = \"backend:c\"; },\n" \
+	"      { server_name = \"*.Example\"; alpn = \"h2\";\n" \
+	"        forward = \"h:9\"; },\n" \
+	"      { alpn = \"\\x01\"; forward = \"unix:/x\"; } ); }; },\n" \
+	"  { name = \"m\"; listen = \":2\"; protocol = \"mysql\";\n" \
+	"  forward = \"backend:d\"; greeting = \"server\";\n" \
+	"  local_infile = false; compression = true; tls = {\n" \
+	"    mode = \"offer\"; certificate = \"/c\"; key = \"/k\"; }; } );"
 
 static const char *const	 good[] = {
 	A,
@@ -261,13 +291,87 @@ START_TEST(every_other_key_is_understood)
 }
 END_TEST
 
+START_TEST(what_is_said_of_tls_is_understood)
+{
+	const struct conf_listener	*l;
+	const struct conf_backend	*b;
+
+	expect_good(take(ALL));
+	ck_assert_str_eq(conf->auth_user, "x");
+	b = &conf->backends[1];
+	ck_assert_int_eq(b->tls.mode, CONF_TLS_REQUIRE);
+	ck_assert_str_eq(b->tls.ca, "/ca");
+	ck_assert_int_eq(b->tls.verify, CONF_VERIFY_CA);
+	ck_assert_str_eq(b->tls.server_name, "db.example");
+	ck_assert_str_eq(b->tls.certificate, "/c");
+	ck_assert_str_eq(b->tls.key, "/k");
+	ck_assert_int_eq(b->tls.min_version, CONF_TLS_1_3);
+	ck_assert_int_eq(conf->backends[2].tls.mode, CONF_TLS_PREFER);
+	ck_assert_str_eq(conf->backends[2].server_public_key, "/p");
+	l = &conf->listeners[0];
+	ck_assert_int_eq(l->tls.mode, CONF_TLS_REQUIRE);
+	ck_assert_uint_eq(l->tls.certificate.n, 2);
+	ck_assert_str_eq(l->tls.certificate.v[1], "/c2");
+	ck_assert_uint_eq(l->tls.key.n, 2);
+	ck_assert_str_eq(l->tls.key.v[0], "/k1");
+	ck_assert_uint_eq(l->tls.chain.n, 2);
+	ck_assert_str_eq(l->tls.chain.v[0], "");
+	ck_assert_int_eq(l->tls.min_version, CONF_TLS_1_3);
+	ck_assert_str_eq(l->tls.ciphers, "ALL:@SECLEVEL=0");
+	ck_assert_str_eq(l->tls.ciphersuites, "TLS_AES_256_GCM_SHA384");
+	ck_assert_str_eq(l->tls.curves, "X25519");
+	ck_assert_int_eq(l->tls.client_verify, CONF_CLIENT_OPTIONAL);
+	ck_assert_str_eq(l->tls.client_ca, "/ca");
+	ck_assert_str_eq(l->tls.client_crl, "/crl");
+	ck_assert_str_eq(l->tls.ocsp, "/ocsp");
+	ck_assert(!l->tls.tickets);
+	ck_assert_uint_eq(l->tls.alpn.n, 2);
+	ck_assert_str_eq(l->tls.alpn.v[1], "\x01");
+	l++;
+	ck_assert_int_eq(l->protocol, CONF_MYSQL);
+	ck_assert_str_eq(l->pool, "mysql");
+	ck_assert_int_eq(l->tls.mode, CONF_TLS_OFFER);
+	ck_assert_int_eq(l->greeting, CONF_GREETING_SERVER);
+	ck_assert(!l->local_infile);
+	ck_assert(l->compression);
+}
+END_TEST
+
+START_TEST(a_route_leads_to_a_backend_of_the_list_or_to_one_of_its_own)
+{
+	const struct conf_listener	*l;
+
+	expect_good(take(ALL));
+	l = &conf->listeners[0];
+	ck_assert_uint_eq(l->tls.routes.n, 3);
+	ck_assert_ptr_eq(conf_backend_of(conf, l, 0), &conf->backends[0]);
+	ck_assert_ptr_eq(conf_backend_of(conf, l, 1), &conf->backends[1]);
+	ck_assert_str_eq(conf_backend_of(conf, l, 2)->servers.v[0].text,
+	    "h:9");
+	ck_assert_str_eq(conf_backend_of(conf, l, 3)->servers.v[0].text,
+	    "unix:/x");
+	ck_assert_ptr_null(conf_backend_of(conf, l, 4));
+	ck_assert_str_eq(l->tls.routes.v[1].server_name, "*.Example");
+	ck_assert_str_eq(l->tls.routes.v[1].alpn, "h2");
+	ck_assert_str_eq(l->tls.routes.v[0].alpn, "");
+}
+END_TEST
+
 START_TEST(what_is_not_set_has_its_default)
 {
 	expect_good(take(A));
 	ck_assert_str_eq(conf->user, "_sallyport");
+	ck_assert_str_eq(conf->auth_user, "_sallyauth");
 	ck_assert_int_eq(conf->timeouts.connect, 5000);
 	ck_assert_int_eq(conf->listeners[0].buffer, 65536);
 	ck_assert_int_eq(conf->listeners[0].protocol, CONF_TCP);
+	ck_assert_int_eq(conf->listeners[0].tls.mode, CONF_TLS_OFF);
+	ck_assert_int_eq(conf->listeners[0].tls.min_version, CONF_TLS_1_2);
+	ck_assert_int_eq(conf->listeners[0].greeting, CONF_GREETING_OWN);
+	ck_assert(conf->listeners[0].local_infile);
+	ck_assert(!conf->listeners[0].compression);
+	ck_assert_int_eq(conf->backends[0].tls.mode, CONF_TLS_OFF);
+	ck_assert_int_eq(conf->backends[0].tls.verify, CONF_VERIFY_FULL);
 	ck_assert_uint_eq(conf->nbackends, 1);
 	ck_assert(conf->backends[0].implicit);
 }
@@ -281,8 +385,8 @@ START_TEST(there_are_never_more_spare_workers_than_workers)
 END_TEST
 
 #define TIME_TAIL	" (units ms, s, m, h, d; a bare number is seconds)"
-#define TOP_KEYS	"no such key; there are user pid_file conf_d log " \
-			"workers carriers timeouts control backends listeners"
+#define TOP_KEYS	"no such key; there are user auth_user pid_file " \
+			"conf_d log workers carriers timeouts control backends listeners"
 #define ADDRS		"want an address in quotes, or a list of them: " \
 			"(\"...\", \"...\")"
 #define GROUPS		"want a list of groups: ( { ... }, ... )"
@@ -295,6 +399,25 @@ END_TEST
 			"\"20/10s\", or \"0\" for no limit"
 #define SERVERS		"want an address in quotes, a group: { address = " \
 			"\"...\"; ... }, or a list of these: ( ..., ... )"
+
+/* Of a listener with TLS; of one in front of a backend. */
+#define TLS(keys)	L1("tls = { " keys " };")
+#define ON(keys)	TLS("mode = \"require\"; " keys)
+#define CK		"certificate = \"/c\"; key = \"/k\"; "
+#define ROUTE(name, p)	"routes = { server_name = \"" name "\"; alpn = \"" p \
+			"\"; forward = \"h:1\"; };"
+#define MYSQL(more)	L1("protocol = \"mysql\"; " more)
+#define LINK(word, of)	"backends = ( { name = \"b\"; servers = \"h:1\"; " of \
+			" } ); listeners = ( { name = \"a\"; listen = \":1\"; " \
+			"protocol = \"" word "\"; forward = \"backend:b\"; }, " \
+			"{ name = \"c\"; listen = \":2\"; protocol = \"" word \
+			"\"; forward = \"backend:b\"; } );"
+#define HOST		"want the name of a host, or \"*.\" and a name for " \
+			"all below that"
+#define PATHS		"want an absolute path in quotes, or a list of them: " \
+			"(\"...\", \"...\")"
+#define ROUTES		"want a group: { server_name = \"...\"; forward = " \
+			"\"...\"; }, or a list of these: ( ..., ... )"
 
 static const struct {
 	const char	*text;
@@ -320,13 +443,14 @@ static const struct {
 	    "there are connect handshake idle half_closed session drain" } },
 	{ "backends = ( { name = \"b\"; servers = \"h:1\"; port = 1; } );" A,
 	    { "f:1: backends[0].port: no such key; there are name servers "
-	    "balance retries queue bind check" } },
+	    "balance retries queue bind check tls server_public_key" } },
 	{ "listeners = ( { name = \"a\"; listen = \":1\"; forward = \"h:1\";\n"
 	    "port = 1; } );", { "f:2: listeners[0].port: no such key; "
 	    "there are name listen protocol forward pool carry buffer allow "
 	    "deny max_sessions max_sessions_per_source rate_per_source penalty "
 	    "handshakes proxy_protocol backlog keepalive user_timeout nodelay "
-	    "v6only device transparent fast_open defer_accept" } },
+	    "v6only device transparent fast_open defer_accept tls greeting "
+	    "local_infile compression" } },
 	/* Of the wrong type. */
 	{ "user = 1;" A, { "f:1: user: want a string in quotes" } },
 	{ "user = { };" A, { "f:1: user: want a string in quotes" } },
@@ -532,6 +656,124 @@ static const struct {
 	{ L1("proxy_protocol = { accept = true; };"), { "f:1: "
 	    "proxy_protocol.from: accept needs it, or nobody may send a "
 	    "header" } },
+	/* TLS of listeners. */
+	{ TLS("mode = \"on\";"), { "f:1: listeners[0].tls.mode: \"on\": want "
+	    "\"off\", \"offer\" or \"require\"" } },
+	{ TLS("cert = \"/c\";"), { "f:1: listeners[0].tls.cert: no such key; "
+	    "there are mode certificate key chain min_version ciphers "
+	    "ciphersuites curves client_verify client_ca client_crl ocsp "
+	    "tickets alpn routes" } },
+	{ TLS("certificate = \"c\";"), { "f:1: listeners[0].tls.certificate: "
+	    "\"c\": " PATHS } },
+	{ TLS("certificate = ( \"/c\", 1 );"),
+	    { "f:1: listeners[0].tls.certificate[1]: " PATHS } },
+	{ TLS("certificate = { };"),
+	    { "f:1: listeners[0].tls.certificate: " PATHS } },
+	{ TLS("client_ca = \"c\";"), { "f:1: listeners[0].tls.client_ca: "
+	    "\"c\": want an absolute path, or \"\"" } },
+	{ TLS("min_version = \"1.2\";"), { "f:1: listeners[0].tls."
+	    "min_version: \"1.2\": want \"TLSv1\", \"TLSv1.1\", "
+	    "\"TLSv1.2\" or \"TLSv1.3\"" } },
+	{ TLS("alpn = \"\";"), { "f:1: listeners[0].tls.alpn: \"\": want a "
+	    "string of 1 to 255 characters in quotes, or a list of them: "
+	    "(\"...\", \"...\")" } },
+	{ TLS("routes = \"a\";"), { "f:1: listeners[0].tls.routes: \"a\": "
+	    ROUTES } },
+	{ TLS("routes = ( 1 );"),
+	    { "f:1: listeners[0].tls.routes[0]: " ROUTES } },
+	{ TLS("routes = ( { alpn = \"a\"; } );"), { "f:1: listeners[0].tls."
+	    "routes[0]: needs the key forward" } },
+	{ TLS("routes = { name = \"a\"; forward = \"h:1\"; };"),
+	    { "f:1: listeners[0].tls.routes.name: no such key; there are "
+	    "server_name alpn forward",
+	    "f:1: tls.routes[0]: needs the key server_name or alpn; where "
+	    "all others go is said by forward" } },
+	{ TLS("mode = \"require\";"),
+	    { "f:1: tls.certificate: mode \"require\" needs it" } },
+	{ TLS("mode = \"offer\"; certificate = \"/c\"; key = \"/k\";"),
+	    { "f:1: tls.mode: \"offer\": want \"off\" or \"require\", "
+	    "because with protocol \"tcp\" a client either speaks TLS from "
+	    "the first byte or never" } },
+	{ MYSQL("tls = { mode = \"offer\"; };"),
+	    { "f:1: tls.certificate: mode \"offer\" needs it" } },
+	{ ON("certificate = \"/c\";"), { "f:1: tls.key: want as many as of "
+	    "tls.certificate, 1 and not 0" } },
+	{ ON("key = \"/k\";"), { "f:1: tls.certificate: mode \"require\" "
+	    "needs it", "f:1: tls.key: want as many as of tls.certificate, "
+	    "0 and not 1" } },
+	{ ON("certificate = ( \"/c\", \"/d\" ); key = ( \"/k\", \"/l\" ); "
+	    "chain = \"/i\";"), { "f:1: tls.chain: want none, or as many as "
+	    "of tls.certificate, 2 and not 1, \"\" where one has none" } },
+	{ ON("certificate = \"\"; key = \"\";"), {
+	    "f:1: tls.certificate: \"\": want an absolute path",
+	    "f:1: tls.key: \"\": want an absolute path" } },
+	{ ON("certificate = ( \"/c\", \"/c\" ); key = ( \"/k\", \"/k\" );"),
+	    { "f:1: tls.certificate: \"/c\" is there twice" } },
+	{ ON(CK "client_verify = \"require\";"), { "f:1: tls.client_ca: "
+	    "client_verify needs it, or no certificate would be good" } },
+	{ ON(CK ROUTE("x_y.-a", "")), { "f:1: tls.routes[0].server_name: "
+	    "\"x_y.-a\": " HOST } },
+	{ ON(CK ROUTE("*", "")), { "f:1: tls.routes[0].server_name: \"*\": "
+	    HOST } },
+	{ ON(CK ROUTE("a.*.b", "")), { "f:1: tls.routes[0].server_name: "
+	    "\"a.*.b\": " HOST } },
+	{ ON(CK ROUTE("a..b", "")), { "f:1: tls.routes[0].server_name: "
+	    "\"a..b\": " HOST } },
+	{ ON(CK ROUTE("a", "h2")), { "f:1: tls.routes[0].alpn: \"h2\": want "
+	    "one of tls.alpn, or no client gets there" } },
+	{ ON(CK "routes = ( { server_name = \"a\"; forward = \"h:1\"; }, "
+	    "{ server_name = \"A\"; forward = \"h:2\"; } );"), { "f:1: "
+	    "tls.routes[1]: the same as tls.routes[0], which comes first" } },
+	{ ON(CK "routes = { server_name = \"a\"; forward = \"backend:x\"; "
+	    "};"), { "f:1: tls.routes[0].forward: \"backend:x\": there is no "
+	    "backend of that name" } },
+	{ ON(CK "routes = { server_name = \"a\"; forward = \":1\"; };"),
+	    { "f:1: tls.routes[0].forward: \":1\": a server needs a host "
+	    "before the port" } },
+	{ MYSQL("tls = { mode = \"require\"; " CK "alpn = \"h2\"; "
+	    ROUTE("a", "") " };"), { "f:1: tls.alpn: only with protocol "
+	    "\"tcp\" is there a choice", "f:1: tls.routes: only with "
+	    "protocol \"tcp\" is there a choice" } },
+	/* What only MySQL has. */
+	{ L1("greeting = \"server\"; local_infile = false; "
+	    "compression = true;"), {
+	    "f:1: greeting: only protocol \"mysql\" has one",
+	    "f:1: local_infile: only protocol \"mysql\" knows of it",
+	    "f:1: compression: only protocol \"mysql\" knows of it" } },
+	{ MYSQL("greeting = \"mine\";"), { "f:1: listeners[0].greeting: "
+	    "\"mine\": want \"own\" or \"server\"" } },
+	/* TLS of backends. */
+	{ B1("servers = \"h:1\"; tls = { mode = \"offer\"; };"), { "f:1: "
+	    "backends[0].tls.mode: \"offer\": want \"off\", \"prefer\" or "
+	    "\"require\"" } },
+	{ B1("servers = \"h:1\"; tls = { crl = 1; };"), { "f:1: backends[0]."
+	    "tls.crl: no such key; there are mode ca verify server_name "
+	    "certificate key min_version" } },
+	{ B1("servers = \"h:1\"; server_public_key = \"k\";"), { "f:1: "
+	    "backends[0].server_public_key: \"k\": want an absolute path, or "
+	    "\"\"" } },
+	{ B1("servers = \"h:1\"; tls = { mode = \"require\"; "
+	    "verify = \"yes\"; };"), { "f:1: backends[0].tls.verify: \"yes\": "
+	    "want \"full\", \"ca\" or \"none\"" } },
+	{ B1("servers = \"h:1\"; tls = { mode = \"require\"; "
+	    "certificate = \"/c\"; };"),
+	    { "f:1: tls.key: tls.certificate needs it" } },
+	{ B1("servers = \"h:1\"; tls = { mode = \"require\"; "
+	    "key = \"/k\"; };"),
+	    { "f:1: tls.certificate: tls.key needs it" } },
+	{ B1("servers = \"unix:/s\"; tls = { mode = \"require\"; };"),
+	    { "f:1: tls.server_name: verify \"full\" needs it, because a "
+	    "server on a local socket has no name; or want verify \"ca\"" } },
+	{ B1("servers = \"h:1\"; tls = { mode = \"require\"; "
+	    "server_name = \"a b\"; };"), { "f:1: tls.server_name: \"a b\": "
+	    "want the name of a host" } },
+	{ LINK("tcp", "tls = { mode = \"prefer\"; }; "
+	    "server_public_key = \"/k\";"), {
+	    "f:1: tls.mode: \"prefer\": want \"off\" or \"require\", because "
+	    "listener a has protocol \"tcp\", in which no server says "
+	    "whether it knows TLS",
+	    "f:1: server_public_key: listener a has protocol \"tcp\", which "
+	    "knows no passwords" } },
 	/* All mistakes of one run. */
 	{ "usr = 1;\nworkers = { max = 0; };\nlog = { to = \"x\"; };\n"
 	    "listeners = ( { name = \"a\"; listen = \":1\";\n"
@@ -591,6 +833,46 @@ static const struct {
 	    "\"127.0.0.1:7\"; } );", NULL },
 	{ "listeners = ( { name = \"a\"; listen = \":7\"; forward = "
 	    "\"127.0.0.1:8\"; } );", NULL },
+	{ ON(CK), NULL },
+	{ ON("certificate = ( \"/c\", \"/d\" ); key = ( \"/k\", \"/k\" ); "
+	    "chain = ( \"/i\", \"/i\" );"), NULL },
+	{ ON(CK ROUTE("*.a-b.c1", "") " client_verify = \"optional\"; "
+	    "client_ca = \"/ca\";"), NULL },
+	{ ON(CK "alpn = \"h2\"; " ROUTE("", "h2")), NULL },
+	{ TLS("certificate = \"/c\";"), "f:1: tls.certificate: with mode "
+	    "\"off\" it is of no effect" },
+	{ TLS("tickets = false;"), "f:1: tls.tickets: with mode \"off\" it is "
+	    "of no effect" },
+	{ TLS(ROUTE("a", "")), "f:1: tls.routes: with mode \"off\" it is of "
+	    "no effect" },
+	{ ON(CK "client_ca = \"/ca\";"), "f:1: tls.client_ca: without "
+	    "client_verify it is of no effect" },
+	{ ON(CK "client_crl = \"/crl\";"), "f:1: tls.client_crl: without "
+	    "client_verify it is of no effect" },
+	{ ON(CK "min_version = \"TLSv1.1\";"), "f:1: tls.min_version: versions "
+	    "before TLSv1.2 are broken, see RFC 8996" },
+	{ L1("carry = \"always\"; tls = { mode = \"require\"; " CK "};"),
+	    "f:1: carry: sessions with TLS stay in the processes that have "
+	    "their keys" },
+	{ "listeners = ( { name = \"a\"; listen = \":7\"; forward = \"h:1\"; "
+	    "tls = { mode = \"require\"; " CK "routes = { server_name = "
+	    "\"a\"; forward = \"127.0.0.1:7\"; }; }; } );", "f:1: tls.routes: "
+	    "\"127.0.0.1:7\" is where it listens itself" },
+	{ LINK("mysql", "tls = { mode = \"prefer\"; }; "
+	    "server_public_key = \"/k\";"), NULL },
+	{ LINK("tcp", "tls = { mode = \"require\"; };"), NULL },
+	{ B1("servers = \"h:1\"; tls = { verify = \"none\"; };"), "f:1: "
+	    "tls.verify: with mode \"off\" it is of no effect" },
+	{ B1("servers = \"h:1\"; tls = { mode = \"require\"; "
+	    "verify = \"none\"; };"), "f:1: tls.verify: with \"none\" whoever "
+	    "is on the way to a server can pass for it" },
+	{ B1("servers = \"unix:/s\"; tls = { mode = \"require\"; "
+	    "verify = \"ca\"; };"), NULL },
+	{ B1("servers = \"unix:/s\"; tls = { mode = \"require\"; "
+	    "server_name = \"db\"; };"), NULL },
+	{ B1("servers = \"h:1\"; tls = { mode = \"prefer\"; "
+	    "min_version = \"TLSv1\"; };"), "f:1: tls.min_version: versions "
+	    "before TLSv1.2 are broken, see RFC 8996" },
 };
 
 START_TEST(what_is_likely_a_slip_is_warned_of_and_taken)
@@ -617,15 +899,11 @@ START_TEST(a_pool_has_one_protocol)
 	static const char *const	 want[] = {
 		"f:2: pool: \"p\" has listeners of another protocol, as f:1",
 	};
-	static const char		 text[] =
-	    "listeners = ( { name = \"a\"; listen = \":1\"; "
-	    "forward = \"h:1\"; pool = \"p\"; },\n{ name = \"b\"; "
-	    "listen = \":2\"; forward = \"h:1\"; pool = \"p\"; } );";
 
-	conf_read_text(conf, "f", text, strlen(text), &report);
-	/* There is only one yet. */
-	conf->listeners[0].protocol = CONF_TCP + 1;
-	ck_assert_int_eq(conf_finish(conf, &report), -1);
+	ck_assert_int_eq(take("listeners = ( { name = \"a\"; "
+	    "listen = \":1\"; forward = \"h:1\"; pool = \"p\"; "
+	    "protocol = \"mysql\"; },\n{ name = \"b\"; listen = \":2\"; "
+	    "forward = \"h:1\"; pool = \"p\"; } );"), -1);
 	expect_errors(want, 1);
 }
 END_TEST
@@ -1182,7 +1460,7 @@ START_TEST(a_flag_that_is_wrong_is_named)
 		"unix:/path",
 		"--buffer: \"1\": want a size from \"512\" to \"16m\" (units "
 		"k, m, g; a bare number is bytes)",
-		"--protocol: \"udp\": want \"tcp\"",
+		"--protocol: \"udp\": want \"tcp\" or \"mysql\"",
 		"--bind: forward: \"x\": want host:port, :port, [v6]:port or "
 		"unix:/path",
 	};
@@ -1223,6 +1501,9 @@ main(void)
 	    (int)nitems(good));
 	tcase_add_test(tc, a_good_file_is_understood);
 	tcase_add_test(tc, every_other_key_is_understood);
+	tcase_add_test(tc, what_is_said_of_tls_is_understood);
+	tcase_add_test(tc,
+	    a_route_leads_to_a_backend_of_the_list_or_to_one_of_its_own);
 	tcase_add_test(tc, what_is_not_set_has_its_default);
 	tcase_add_test(tc, there_are_never_more_spare_workers_than_workers);
 	tcase_add_loop_test(tc,

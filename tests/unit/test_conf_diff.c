@@ -55,6 +55,10 @@ expect(const char *want)
 #define L(name, more)	"{ name = \"" name "\"; listen = \":" name "\"; " \
 			"forward = \"h:1\"; " more " }"
 #define S(name, more)	"{ name = \"" name "\"; servers = ( " more " ); }"
+#define TLS(path, more)	"tls = { mode = \"require\"; certificate = \"" path \
+			"\"; key = \"/k\"; " more " };"
+#define R(name, p, to)	"{ server_name = \"" name "\"; alpn = \"" p \
+			"\"; forward = \"h:" to "\"; }"
 #define WITH(lists)	"listeners = ( " lists " );"
 #define A		WITH(L("1", ""))
 #define B(list)		"backends = ( " list " ); " A
@@ -128,6 +132,30 @@ static const struct {
 	    "backend b: queue.size: 1024 -> 1\n"
 	    "backend b: bind: \"\" -> \"::1\"\n"
 	    "backend b: check.type: \"none\" -> \"tcp\"\n" },
+	/* TLS: what stands in pairs is told whole, routes one by one. */
+	{ A, "auth_user = \"u\"; " A,
+	    "auth_user: \"_sallyauth\" -> \"u\": takes a restart\n" },
+	{ WITH(L("1", TLS("/a", "chain = \"/i\";"))),
+	    WITH(L("1", "tls = { mode = \"require\"; certificate = "
+	    "(\"/a\", \"/b\"); key = (\"/k\", \"/k\"); "
+	    "chain = (\"/i\", \"/i\"); min_version = \"TLSv1.3\"; };")),
+	    "listener 1: tls.certificate: ( \"/a\" ) -> ( \"/a\", \"/b\" )\n"
+	    "listener 1: tls.key: ( \"/k\" ) -> ( \"/k\", \"/k\" )\n"
+	    "listener 1: tls.chain: ( \"/i\" ) -> ( \"/i\", \"/i\" )\n"
+	    "listener 1: tls.min_version: \"TLSv1.2\" -> \"TLSv1.3\"\n" },
+	{ WITH(L("1", TLS("/a", "alpn = \"h2\"; routes = ( " R("a", "", "1")
+	    ", " R("", "h2", "1") " );"))),
+	    WITH(L("1", TLS("/a", "alpn = (\"h2\"); routes = ( "
+	    R("a", "h2", "1") ", " R("", "h2", "3") ", " R("a", "", "2")
+	    " );"))),
+	    "listener 1: tls.route a (h2): added\n"
+	    "listener 1: tls.routes: in another order\n"
+	    "listener 1: tls.route (h2): forward: \"h:1\" -> \"h:3\"\n"
+	    "listener 1: tls.route a: forward: \"h:1\" -> \"h:2\"\n" },
+	{ B(S("b", "\"h:1\"")), B("{ name = \"b\"; servers = \"h:1\"; tls = { "
+	    "mode = \"require\"; ca = \"/ca\"; }; }"),
+	    "backend b: tls.mode: \"off\" -> \"require\"\n"
+	    "backend b: tls.ca: \"\" -> \"/ca\"\n" },
 	/* Neighbours that have the same name are no relations. */
 	{ B(S("1", "\"h:1\"")), A, "backend 1: removed\n" },
 };

@@ -15,6 +15,7 @@ static union {
 	struct conf_backend	 backend;
 	struct conf_server	 server;
 	struct conf_listener	 listener;
+	struct conf_route	 route;
 } base;
 static char	 why[512];
 
@@ -126,7 +127,9 @@ START_TEST(every_default_is_taken_printed_and_read_back)
 		char	*first, *text;
 
 		if (k->preset == NULL || k->type == CONF_GROUP ||
-		    k->type == CONF_LIST || k->type == CONF_NETS)
+		    k->type == CONF_LIST || k->type == CONF_NETS ||
+		    k->type == CONF_TEXTS || k->type == CONF_PATHS ||
+		    k->type == CONF_ROUTES)
 			continue;
 		set_up();
 		ck_assert_msg(set(k, k->preset) == 0, "%s: %s", k->name, why);
@@ -349,7 +352,8 @@ static const struct {
 	{ CONF_LOG, "level",	"INFO",	"want \"error\", \"warn\", \"info\" "
 	    "or \"debug\"" },
 	{ CONF_LOG, "format",	"xml",	"want \"text\" or \"json\"" },
-	{ CONF_LISTENER, "protocol", "udp", "want \"tcp\"" },
+	{ CONF_LISTENER, "protocol", "udp",
+	    "want \"tcp\" or \"mysql\"" },
 	{ CONF_LOG, "to",	"",	WANT_LOG_TO },
 	{ CONF_LOG, "to",	"file",	WANT_LOG_TO },
 	{ CONF_LOG, "to",	"STDOUT", WANT_LOG_TO },
@@ -381,6 +385,14 @@ static const struct {
 	{ DEFER,	"1ms",		WANT_DEFER },
 	{ DEFER,	"2h",		WANT_DEFER },
 	{ CONF_TOP, "pid_file",	"x.pid", "want an absolute path, or \"\"" },
+	{ CONF_FRONT_TLS, "key", "k",	"want an absolute path in quotes, or a "
+	    "list of them: (\"...\", \"...\")" },
+	{ CONF_FRONT_TLS, "alpn", "",	"want a string of 1 to 255 characters "
+	    "in quotes, or a list of them: (\"...\", \"...\")" },
+	{ CONF_FRONT_TLS, "mode", "on",	"want \"off\", \"offer\" or "
+	    "\"require\"" },
+	{ CONF_BACK_TLS, "min_version", "TLSv1.0", "want \"TLSv1\", "
+	    "\"TLSv1.1\", \"TLSv1.2\" or \"TLSv1.3\"" },
 	{ CONF_BACKEND, "name",	"",	WANT_NAME },
 	{ CONF_BACKEND, "name",	"a b",	WANT_NAME },
 	{ CONF_BACKEND, "name",	"a/b",	WANT_NAME },
@@ -571,6 +583,45 @@ START_TEST(addresses_are_added_up_to_a_limit)
 }
 END_TEST
 
+START_TEST(strings_are_added_up_to_a_limit_and_printed_as_a_list)
+{
+	const struct conf_key	*k = key(CONF_FRONT_TLS, "certificate");
+
+	expect_printed(k, "( )");
+	ck_assert_int_eq(set(k, "/a\"b"), 0);
+	ck_assert_int_eq(set(k, ""), 0);
+	expect_printed(k, "( \"/a\\\"b\", \"\" )");
+	for (int i = 2; i < CONF_TEXTS_MAX; i++)
+		ck_assert_int_eq(set(k, "/x"), 0);
+	ck_assert_int_eq(set(k, "/x"), -1);
+	ck_assert_str_eq(why, "more than 64 of them");
+	release(k);
+	ck_assert_uint_eq(base.listener.tls.certificate.n, 0);
+}
+END_TEST
+
+START_TEST(items_are_added_up_to_a_limit_and_dropped_from_the_end)
+{
+	const struct conf_key	*k = key(CONF_FRONT_TLS, "routes");
+	struct conf_route	*r;
+
+	for (size_t i = 0; i < CONF_ROUTES_MAX; i++) {
+		r = conf_key_add_item(k, &base);
+		ck_assert_ptr_nonnull(r);
+		ck_assert_str_eq(r->server_name, "");
+		ck_assert_ptr_null(r->forward);
+		ck_assert_uint_eq(conf_key_count(k, &base), i + 1);
+		ck_assert_ptr_eq(conf_key_item(k, &base, i), r);
+	}
+	ck_assert_ptr_null(conf_key_add_item(k, &base));
+	conf_key_drop_item(k, &base);
+	ck_assert_uint_eq(conf_key_count(k, &base), CONF_ROUTES_MAX - 1);
+	ck_assert_uint_eq(conf_key_count_max(k), CONF_ROUTES_MAX);
+	release(k);
+	ck_assert_uint_eq(conf_key_count(k, &base), 0);
+}
+END_TEST
+
 START_TEST(a_long_value_does_not_hide_what_would_be_right)
 {
 	const struct conf_key	*k = key(IDLE);
@@ -637,6 +688,10 @@ main(void)
 	    (int)nitems(addresses));
 	tcase_add_test(tc, localhost_is_loopback_without_a_look_up);
 	tcase_add_test(tc, addresses_are_added_up_to_a_limit);
+	tcase_add_test(tc,
+	    strings_are_added_up_to_a_limit_and_printed_as_a_list);
+	tcase_add_test(tc,
+	    items_are_added_up_to_a_limit_and_dropped_from_the_end);
 	tcase_add_test(tc, a_long_value_does_not_hide_what_would_be_right);
 	tcase_add_test(tc, presets_fill_a_section_and_release_empties_it);
 	return unit_run(s);
