@@ -260,7 +260,7 @@ move_log(struct conf *conf, struct conf_report *report)
 static struct options	 options = { .file = DEFAULT_FILE };
 
 static struct conf *
-load(struct conf_report *report)
+load(struct files *files, struct conf_report *report)
 {
 	const struct options	*o = &options;
 	struct conf		*conf = conf_new();
@@ -279,7 +279,9 @@ load(struct conf_report *report)
 		conf_set(conf, "--verbose", "log.level", "debug", report);
 	if (o->daemon)
 		move_log(conf, report);
-	if (conf_finish(conf, report) == -1)
+	/* To print it nobody need be able to read its files. */
+	if (conf_finish(conf, report) == -1 ||
+	    (!o->print && files_load(files, conf, report) == -1))
 		conf_free(&conf);
 	else
 		limits_check(conf, report);
@@ -288,9 +290,9 @@ load(struct conf_report *report)
 
 /* The first time whoever typed the command is told, or whoever runs now. */
 static struct conf *
-load_first(struct conf_report *report, int predecessor)
+load_first(struct files *files, struct conf_report *report, int predecessor)
 {
-	struct conf	*conf = load(report);
+	struct conf	*conf = load(files, report);
 	/* Else they are for the log. */
 	bool		 warn = conf == NULL || options.test || options.print;
 
@@ -463,7 +465,7 @@ main(int argc, char **argv)
 		run_role(argv[1] + 7);
 	parse_options(&options, argc, argv);
 	order.predecessor = upgrade_predecessor();
-	order.conf = load_first(&report, order.predecessor);
+	order.conf = load_first(&order.files, &report, order.predecessor);
 	order.report = &report;
 	if (order.conf == NULL)
 		return EXIT_CONFIG;

@@ -40,6 +40,10 @@ enum {
 	MSG_COMMIT = 32,	/* generation u32 is in effect */
 	MSG_FORGET = 34,	/* generation u32 is used by nobody */
 
+	/* The master to a role, as those at the beginning. */
+	MSG_FILE = 36,		/* + generation u32, number u32 of the file
+				   by conf_files.h; its bytes, 1 fd */
+
 	/* A role to the master. */
 	MSG_READY = 40,		/* serving now */
 	MSG_PREPARED = 42,	/* generation u32 can be served */
@@ -84,7 +88,8 @@ enum {
 	ROLE_WORKER = 16,
 	ROLE_CONTROL = 32,
 	ROLE_CARRIER = 64,
-	ROLE_ANY = 127,
+	ROLE_SIGNER = 128,
+	ROLE_ANY = 255,
 };
 
 /* What control may ask of the master for its users. */

@@ -79,14 +79,51 @@ give_book(const struct giving *g, unsigned int role,
 	return give_u32(g, MSG_BOOK, gen->number, book);
 }
 
-/* The text of a generation, and to those who want it the book. */
+
 static int
-give_generation(const struct giving *g, unsigned int role,
+give_file(const struct giving *g, uint32_t generation, uint32_t number,
+    int fd)
+{
+	uint8_t		 buf[8];
+	struct wr	 w;
+
+	wr_init(&w, buf, sizeof(buf));
+	wr_u32(&w, generation);
+	wr_u32(&w, number);
+	return give(g, MSG_FILE, buf, sizeof(buf), fd, -1);
+}
+
+/* Private keys go to who signs, and all else to who serves. */
+static int
+give_files(const struct giving *g, const struct post *p,
     const struct generation *gen)
 {
-	if (give_u32(g, MSG_CONF, gen->number, gen->conf_fd) == -1)
+	const bool	 signs = p->role->id == ROLE_SIGNER;
+
+	if (!signs && p->role->id != ROLE_SPAWNER)
+		return 0;
+	for (size_t i = 0; i < gen->files.n; i++) {
+		const struct conf_file	*f = &gen->files.v[i];
+
+		if (conf_file_is_secret(f) == signs &&
+		    conf_file_is_for(gen->conf, f, p->pool->name) &&
+		    give_file(g, gen->number, (uint32_t)i,
+		    gen->files.copies[i].fd) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* The text of a generation, and to those who want it the rest. */
+static int
+give_generation(const struct giving *g, const struct post *p,
+    const struct generation *gen)
+{
+	if (give_u32(g, MSG_CONF, gen->number, gen->conf_fd) == -1 ||
+	    (p->role->id != ROLE_LOGGER &&
+	    give_book(g, p->role->id, gen) == -1))
 		return -1;
-	return role == ROLE_LOGGER ? 0 : give_book(g, role, gen);
+	return give_files(g, p, gen);
 }
 
 static int
@@ -245,7 +282,7 @@ give_all(const struct master *m, const struct child *c, int orders)
 
 	for (size_t i = 0; i < m->ngens && rc == 0; i++)
 		if (c->post->gen == NULL || c->post->gen == m->gens[i])
-			rc = give_generation(&g, id, m->gens[i]);
+			rc = give_generation(&g, c->post, m->gens[i]);
 	if (rc == 0 && c->post->gen == NULL && m->now != NULL)
 		rc = give_u32(&g, MSG_COMMIT, m->now->number, -1);
 	if (rc == 0 && id != ROLE_LOGGER && c->post->pool == NULL)
@@ -493,6 +530,8 @@ child_give(const struct master *m, struct child *c,
 	c->given = gen->number;
 	if (id != ROLE_LOGGER)
 		rc = give_book(&g, id, gen);
+	if (rc == 0)
+		rc = give_files(&g, c->post, gen);
 	for (size_t i = 0; i < m->npools && rc == 0; i++) {
 		const struct pool	*p = m->pools[i];
 

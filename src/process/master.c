@@ -587,7 +587,7 @@ run(struct master *m, void (*announce)(int status))
 }
 
 int
-master_run(const struct master_order *order)
+master_run(struct master_order *order)
 {
 	static const int	 signals[] = {
 		SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD,
@@ -602,7 +602,7 @@ master_run(const struct master_order *order)
 	log_init("master", (enum logline_level)order->conf->log.level);
 	sig_init(signals);
 	notify_init();
-	m.status = plan_make(&m, order->conf);
+	m.status = plan_make(&m, order->conf, &order->files);
 	if (m.status != 0) {
 		bind_free(&m.ports, false);
 		plan_remove_pidfile(&m);

@@ -6,13 +6,18 @@
 
 #include <stdbool.h>
 
-#include "policy/conf.h"
+#include "process/files.h"
 
 struct master_order {
 	struct conf	 *conf;		/* to begin with; taken over */
+	struct files	  files;	/* of it; taken over too */
 	const struct conf_report *report;	/* its warnings, for the log */
-	/* Read the configuration anew.  NULL with the report. */
-	struct conf	*(*load)(struct conf_report *report);
+	/*
+	 * Read the configuration anew, and the files that it names into
+	 * `files', which are all zero.  NULL with the report.
+	 */
+	struct conf	*(*load)(struct files *files,
+			    struct conf_report *report);
 	/*
 	 * Called once, with 0, when every pool serves.  In the background
 	 * nobody reads standard error after that.
@@ -25,6 +30,6 @@ struct master_order {
 };
 
 /* Run until a signal ends it; returns the exit code. */
-int	 master_run(const struct master_order *order);
+int	 master_run(struct master_order *order);
 
 #endif

@@ -273,6 +273,7 @@ free_generation(struct generation *gen)
 	close_fd(gen->conf_fd);
 	close_fd(gen->book_fd);
 	close_fd(gen->book_read_fd);
+	files_release(&gen->files);
 	free(gen->bindings);
 	conf_free(&gen->conf);
 	free(gen);
@@ -288,13 +289,15 @@ add_posts(struct master *m, struct generation *gen)
 }
 
 struct generation *
-plan_add_generation(struct master *m, struct conf *conf,
+plan_add_generation(struct master *m, struct conf *conf, struct files *files,
     struct conf_report *report, int *status)
 {
 	struct generation	*gen = mem_calloc(1, sizeof(*gen));
 	int			 rc = EXIT_RUNTIME;
 
 	gen->conf = conf;
+	gen->files = *files;
+	*files = (struct files){ .v = NULL };
 	gen->conf_fd = gen->book_fd = gen->book_read_fd = -1;
 	if (count_pools(m, conf) > POOLS_MAX)
 		conf_complain(report, "more than %d pools, with those of "
@@ -475,12 +478,12 @@ plan_lock_pidfile(struct master *m, const struct conf *conf)
 }
 
 static int
-make_sockets(struct master *m, struct conf *conf)
+make_sockets(struct master *m, struct conf *conf, struct files *files)
 {
 	struct conf_report	 report = { .errors = NULL };
 	int			 status = 0;
 
-	m->now = plan_add_generation(m, conf, &report, &status);
+	m->now = plan_add_generation(m, conf, files, &report, &status);
 	if (m->now != NULL && conf->control.path[0] != '\0') {
 		m->control = bind_control(&m->ports, conf, &report);
 		if (m->control == NULL)
@@ -496,7 +499,7 @@ make_sockets(struct master *m, struct conf *conf)
 }
 
 int
-plan_make(struct master *m, struct conf *conf)
+plan_make(struct master *m, struct conf *conf, struct files *files)
 {
 	int	 status;
 
@@ -523,7 +526,7 @@ plan_make(struct master *m, struct conf *conf)
 		for (size_t n = r->per_pool ? 0 : r->needed == NULL ? 1 :
 		    r->needed(conf); n > 0; n--)
 			(void)add_post(m, r);
-	return make_sockets(m, conf);
+	return make_sockets(m, conf, files);
 }
 
 void

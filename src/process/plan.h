@@ -20,6 +20,7 @@
 
 #include "base/log.h"
 #include "process/bind.h"
+#include "process/files.h"
 #include "process/role.h"
 #include "process/scoreboard.h"
 #include "process/setup.h"
@@ -55,6 +56,7 @@ struct generation {
 	int		 conf_fd;	/* its text */
 	int		 book_fd;
 	int		 book_read_fd;	/* the same, if it can be had */
+	struct files	 files;		/* copies of what it names */
 	struct binding	*bindings;
 	size_t		 nbindings;
 };
@@ -116,7 +118,8 @@ struct upgrade {
 };
 
 struct master {
-	struct conf			*(*load)(struct conf_report *);
+	struct conf			*(*load)(struct files *,
+					    struct conf_report *);
 	bool				 background;
 	const char			*path;		/* of the program */
 	char				**argv;
@@ -153,10 +156,10 @@ struct master {
 
 /*
  * Find out, open and reserve all that there must be before the first child
- * is started.  Takes over conf, which becomes generation 1.  Returns 0, or the
- * status to exit with, having said why.
+ * is started.  Takes over conf and files, which become generation 1.  Returns
+ * 0, or the status to exit with, having said why.
  */
-int	 plan_make(struct master *m, struct conf *conf);
+int	 plan_make(struct master *m, struct conf *conf, struct files *files);
 
 /* What is not as it should be, though everything works: for the log. */
 void	 plan_say_what_is_lost(const struct master *m);
@@ -174,13 +177,13 @@ void	 plan_close_lane(struct lane *lane);
 void	 plan_free(struct master *m);
 
 /*
- * Make a generation of the configuration, which it takes over: its text,
- * book, sockets, pools and posts.  NULL with the report, and *status if
- * that is not NULL; then nothing has changed.
+ * Make a generation of the configuration and its files, which it takes over:
+ * its text, book, sockets, pools and posts.  NULL with the report, and *status
+ * if that is not NULL; then nothing has changed.
  */
 struct generation	*plan_add_generation(struct master *m,
-			    struct conf *conf, struct conf_report *report,
-			    int *status);
+			    struct conf *conf, struct files *files,
+			    struct conf_report *report, int *status);
 
 /* Free a generation without children, its posts, and pools without any. */
 void	 plan_drop_generation(struct master *m, struct generation *gen);

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/log.h"
 #include "process/proc.h"
 
@@ -191,6 +192,23 @@ proc_memfd(const char *name, size_t size)
 	/* Without the seals, whoever shrinks it kills all who map it. */
 	if (ftruncate(fd, (off_t)size) == 0 && fcntl(fd, F_ADD_SEALS,
 	    F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+		return fd;
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return -1;
+}
+
+int
+proc_memfd_copy(const char *name, const void *data, size_t len)
+{
+	int	 fd, saved;
+
+	fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd == -1)
+		return -1;
+	if (io_write_all(fd, data, len) == 0 && fcntl(fd, F_ADD_SEALS,
+	    F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) == 0)
 		return fd;
 	saved = errno;
 	close(fd);

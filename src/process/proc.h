@@ -78,6 +78,12 @@ void	 proc_title(const char *fmt, ...)
 int	 proc_memfd(const char *name, size_t size);
 
 /*
+ * Memory to share that holds these bytes and that nobody can change, not
+ * even we; close-on-exec; -1 with errno.
+ */
+int	 proc_memfd_copy(const char *name, const void *data, size_t len);
+
+/*
  * The same memory through a descriptor that cannot write to it; -1 where
  * /proc is not there.
  */

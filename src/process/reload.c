@@ -111,13 +111,15 @@ void
 reload_check(struct master *m, struct asker who)
 {
 	struct conf_report	 report = { .errors = NULL };
-	struct conf		*conf = m->load(&report);
+	struct files		 files = { .v = NULL };
+	struct conf		*conf = m->load(&files, &report);
 
 	for (size_t i = 0; i < report.nerrors; i++)
 		reload_report(m, who, report.errors[i]);
 	for (size_t i = 0; i < report.nwarnings; i++)
 		report_warning(m, who, report.warnings[i]);
 	reload_answer(m, who, conf == NULL ? EXIT_RUNTIME : EXIT_OK);
+	files_release(&files);
 	conf_free(&conf);
 	conf_report_free(&report);
 }
@@ -168,14 +170,17 @@ count_change(void *ctx, const char *text)
  * Does anything change?
  */
 static bool
-take_changes(const struct master *m, struct asker who, struct conf *conf)
+take_changes(const struct master *m, struct asker who, struct conf *conf,
+    const struct files *files)
 {
 	struct changes	 changes = { m, who };
 	size_t		 n = 0;
 
 	conf_diff(m->now->conf, conf, say_change, &changes);
+	files_diff(&m->now->files, files, conf, say_change, &changes);
 	keep_fixed(conf, m->now->conf);
 	conf_diff(m->now->conf, conf, count_change, &n);
+	files_diff(&m->now->files, files, conf, count_change, &n);
 	return n > 0;
 }
 
@@ -183,23 +188,25 @@ void
 reload_begin(struct master *m, struct asker who)
 {
 	struct conf_report	 report = { .errors = NULL };
+	struct files		 files = { .v = NULL };
 	struct conf		*conf;
 
 	notify_reloading();
-	conf = m->load(&report);
+	conf = m->load(&files, &report);
 	for (size_t i = 0; i < report.nwarnings; i++) {
 		log_one_of(LOGLINE_WARN, "%s", report.warnings[i]);
 		report_warning(m, who, report.warnings[i]);
 	}
-	if (conf != NULL && !take_changes(m, who, conf)) {
+	if (conf != NULL && !take_changes(m, who, conf, &files)) {
 		log_one_of(LOGLINE_INFO, "reload: nothing has changed");
 		reload_report(m, who, "nothing has changed");
+		files_release(&files);
 		conf_free(&conf);
 		reload_answer(m, who, EXIT_OK);
 		goto out;
 	}
 	if (conf != NULL)
-		m->next = plan_add_generation(m, conf, &report, NULL);
+		m->next = plan_add_generation(m, conf, &files, &report, NULL);
 	if (m->next == NULL) {
 		refuse(m, who, &report);
 		goto out;

@@ -11,6 +11,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/sig.h"
+#include "policy/conf_files.h"
 #include "policy/conf_include.h"
 #include "process/channel.h"
 #include "process/setup.h"
@@ -37,19 +38,24 @@ keep(int *place)
 
 /* Others may be reading through the same open file: no shared offset. */
 static char *
-read_shared(int fd, size_t *len)
+read_shared(int fd, size_t max, size_t *len)
 {
 	struct stat	 st;
 	char		*text;
 	ssize_t		 n;
 
-	if (fstat(fd, &st) == -1 || st.st_size > SETUP_CONF_MAX)
+	if (fstat(fd, &st) == -1)
 		return NULL;
+	if (st.st_size < 0 || (size_t)st.st_size > max) {
+		errno = EFBIG;
+		return NULL;
+	}
 	*len = (size_t)st.st_size;
 	text = mem_calloc(1, *len + 1);
 	n = pread(fd, text, *len, 0);
 	if (n >= 0 && (size_t)n == *len)
 		return text;
+	explicit_bzero(text, *len);
 	free(text);
 	return NULL;
 }
@@ -85,9 +91,9 @@ setup_on_conf(void *ctx, struct rd *r, int *fds)
 	uint32_t	 number = rd_u32(r);
 	struct conf	*conf = NULL;
 	char		*text;
-	size_t		 len;
+	size_t		 len, nfiles;
 
-	text = read_shared(fds[0], &len);
+	text = read_shared(fds[0], SETUP_CONF_MAX, &len);
 	if (text == NULL)
 		log_error("configuration: %s", strerror(errno));
 	else
@@ -95,10 +101,13 @@ setup_on_conf(void *ctx, struct rd *r, int *fds)
 	free(text);
 	if (conf == NULL)
 		return -1;
+	free(conf_files(conf, &nfiles));
 	s->generations = mem_resize(s->generations, s->ngenerations + 1,
 	    sizeof(*s->generations));
 	s->generations[s->ngenerations++] = (struct setup_generation){
 		.number = number, .conf = conf, .book_fd = -1,
+		.files = mem_calloc(nfiles + 1, sizeof(struct setup_file)),
+		.nfiles = nfiles,
 	};
 	s->conf = conf;
 	return 0;
@@ -127,6 +136,31 @@ setup_on_book(void *ctx, struct rd *r, int *fds)
 }
 
 int
+setup_on_file(void *ctx, struct rd *r, int *fds)
+{
+	struct setup_generation	*gen = setup_generation(ctx, rd_u32(r));
+	uint32_t		 number = rd_u32(r);
+	struct setup_file	*f;
+
+	if (!rd_ok(r) || gen == NULL || number >= gen->nfiles)
+		return -1;
+	f = &gen->files[number];
+	if (f->data != NULL)
+		return -1;
+	f->data = read_shared(fds[0], SETUP_FILE_MAX, &f->len);
+	return f->data == NULL ? -1 : 0;
+}
+
+void
+setup_forget_file(struct setup_file *f)
+{
+	if (f->data != NULL)
+		explicit_bzero(f->data, f->len);
+	free(f->data);
+	*f = (struct setup_file){ .data = NULL };
+}
+
+int
 setup_on_forget(void *ctx, struct rd *r, int *fds)
 {
 	struct setup		*s = ctx;
@@ -138,6 +172,9 @@ setup_on_forget(void *ctx, struct rd *r, int *fds)
 		return -1;
 	if (gen->book_fd != -1)
 		close(gen->book_fd);
+	for (i = 0; i < gen->nfiles; i++)
+		setup_forget_file(&gen->files[i]);
+	free(gen->files);
 	conf_free(&gen->conf);
 	i = (size_t)(gen - s->generations);
 	memmove(gen, gen + 1, (--s->ngenerations - i) * sizeof(*gen));
@@ -295,6 +332,12 @@ on_book(void *ctx, struct rd *r, int *fds)
 }
 
 static int
+on_file(void *ctx, struct rd *r, int *fds)
+{
+	return setup_on_file(((struct gather *)ctx)->s, r, fds);
+}
+
+static int
 on_lane_in(void *ctx, struct rd *r, int *fds)
 {
 	return setup_on_lane_in(((struct gather *)ctx)->s, r, fds);
@@ -342,6 +385,7 @@ static const struct channel_rule requests[] = {
 	{ MSG_LANE_IN,	ROLE_MASTER,	2,	on_lane_in },
 	{ MSG_LISTENER,	ROLE_MASTER,	1,	on_listener },
 	{ MSG_BOOK,	ROLE_MASTER,	1,	on_book },
+	{ MSG_FILE,	ROLE_MASTER,	1,	on_file },
 	{ MSG_LIVE,	ROLE_MASTER,	1,	on_live },
 	{ MSG_BOARD,	ROLE_MASTER,	2,	on_board },
 	{ MSG_SERVICE,	ROLE_MASTER,	1,	on_service },

@@ -24,12 +24,21 @@
 #define SETUP_LANES_MAX	128	/* that one logger reads */
 #define SETUP_BOARDS_MAX 1024	/* spawners of one daemon */
 #define SETUP_NAME_MAX	40	/* bytes with the NUL, of a pool's name */
+#define SETUP_FILE_MAX	(1024 * 1024)	/* bytes, see files.h */
+
+/* The bytes of a file, of which few roles are given any. */
+struct setup_file {
+	char	*data;			/* and a NUL; NULL: not given */
+	size_t	 len;
+};
 
 /* One loaded configuration. */
 struct setup_generation {
 	uint32_t	 number;
 	struct conf	*conf;
 	int		 book_fd;		/* or -1 */
+	struct setup_file *files;		/* by number, conf_files.h */
+	size_t		 nfiles;
 };
 
 struct setup_listener {
@@ -112,11 +121,13 @@ struct setup	*setup_receive(const char *role);
 
 /*
  * For roles that outlive a generation: handlers of MSG_CONF, MSG_BOOK,
- * MSG_LANE_IN, MSG_MEET, MSG_BOARD and MSG_FORGET that arrive later; ctx is
- * the setup, which then holds what came.  The caller maps, polls and answers.
+ * MSG_FILE, MSG_LANE_IN, MSG_MEET, MSG_BOARD and MSG_FORGET that arrive later;
+ * ctx is the setup, which then holds what came.  The caller maps, polls and
+ * answers.  What files held is cleansed when their generation is forgotten.
  */
 int	 setup_on_conf(void *ctx, struct rd *r, int *fds);
 int	 setup_on_book(void *ctx, struct rd *r, int *fds);
+int	 setup_on_file(void *ctx, struct rd *r, int *fds);
 int	 setup_on_meet(void *ctx, struct rd *r, int *fds);
 int	 setup_on_board(void *ctx, struct rd *r, int *fds);
 int	 setup_on_lane_in(void *ctx, struct rd *r, int *fds);
@@ -125,6 +136,9 @@ int	 setup_on_forget(void *ctx, struct rd *r, int *fds);
 /* The generation of that number, or NULL. */
 struct setup_generation	*setup_generation(const struct setup *s,
 			    uint32_t number);
+
+/* Cleanse a file that is needed no more; it counts as not given then. */
+void	 setup_forget_file(struct setup_file *file);
 
 /* Map a lane's page; NULL with errno. */
 struct log_lane	*setup_map_lane(int fd);

@@ -86,7 +86,9 @@ check 78 '--backend: forward: ":3306": a server needs a host' \
     --backend=:3306 -t
 check 78 '--bind: "nonsense"' --bind=nonsense -t
 check 78 '--buffer: "7": want a size' --bind=:1 --buffer=7 -t
-check 78 '--protocol: "http": want "tcp"' --bind=:1 --protocol=http -t
+check 78 '--protocol: "http": want "tcp" or "mysql"' --bind=:1 \
+    --protocol=http -t
+check 0 'pool = "mysql";' --bind=:1 --protocol=mysql -T
 
 sed 's/forward/penalty = 1; &/' "$dir/good" >"$dir/odd"
 check 0 'warning: .*odd:1: penalty: without' -f "$dir/odd" -t
@@ -99,13 +101,23 @@ sed -i s/1234/1235/ "$dir/conf.d/b.conf"
 check 0 'listen = ( ":1235" )' -f "$dir/main" -T
 check 0 '^conf_d = "";' -f "$dir/main" -T
 
-# What -T prints is a configuration, and the same one.
 src=${srcdir:-.}
+check 0 ': ok$' -f "$src/etc/sallyportd.conf" -t
+
+# Its files need be there to be served with, not to be printed.
+cat >"$dir/tls" <<CONF
+listeners = ( { name = "a"; listen = ":1234"; forward = "h:1";
+tls = { mode = "require"; certificate = "$dir/c"; key = "$dir/k"; }; } );
+CONF
+check 0 "certificate = ( \"$dir/c\" );" -f "$dir/tls" -T
+check 78 "tls:1: tls.certificate: \"$dir/c\": No such file" -f "$dir/tls" -t
+check 78 "tls:1: tls.key: \"$dir/k\": No such file" -f "$dir/tls"
+
+# What -T prints is a configuration, and the same one.
 for file in "$dir/good" "$dir/main" "$src/etc/sallyportd.conf" \
     "$src/tests/fuzz/corpus/conf/every_key"; do
-	tests=$((tests + 2))
-	"$prog" -f "$file" -t >/dev/null || fail=$((fail + 1))
-	"$prog" -f "$file" -T >"$dir/once"
+	tests=$((tests + 1))
+	"$prog" -f "$file" -T >"$dir/once" || fail=$((fail + 1))
 	"$prog" -f "$dir/once" -T >"$dir/twice"
 	cmp "$dir/once" "$dir/twice" && [ -s "$dir/once" ] ||
 		fail=$((fail + 1))
