@@ -157,6 +157,17 @@ fi
 
 
 # What the start finds out.
+if [ "$(id -u)" -eq 0 ]; then
+	for key in user auth_user; do
+		sed "/pid_file/d; s/^user.*/$key = \"no such\";/" \
+		    "$dir/daemon" >"$dir/start"
+		check 78 "$key: \"no such\": there is no such user" \
+		    -f "$dir/start"
+		sed "/pid_file/d; s/^user.*/$key = \"root\";/" \
+		    "$dir/daemon" >"$dir/start"
+		check 78 "$key: \"root\": root is no user" -f "$dir/start"
+	done
+fi
 sed '/pid_file/d' "$dir/daemon" >"$dir/start"
 echo "control = { path = \"$dir/sock\"; group = \"no such\"; };" >>"$dir/start"
 check 1 'control.group: "no such": there is no such group' -f "$dir/start"

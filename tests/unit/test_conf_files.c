@@ -42,13 +42,16 @@ take(const char *text)
 			"\"/ca\"; client_crl = \"/crl\"; ocsp = \"/o\"; };"
 #define BACK(name, p)	"{ name = \"" name "\"; servers = \"h:1\"; tls = { " \
 			"mode = \"require\"; ca = \"/" p "ca\"; certificate = " \
-			"\"/" p "c\"; key = \"/" p "k\"; }; },"
+			"\"/" p "c\"; key = \"/" p "k\"; }; }"
 
-/* Two pools; backends a and b of one, b by a route, and d of nobody. */
+/*
+ * Two pools; backends a and b of one, b by a route, and d of nobody.  The
+ * backend at the place of a listener is of the other pool.
+ */
 static const char	 two[] =
-	"backends = ( " BACK("d", "d") BACK("b", "b") BACK("a", "a")
-	"{ name = \"m\"; servers = \"h:2\"; server_public_key = \"/p\"; } "
-	");\n"
+	"backends = ( " BACK("d", "d") ", " BACK("b", "b") ", "
+	"{ name = \"m\"; servers = \"h:2\"; server_public_key = \"/p\"; }, "
+	BACK("a", "a") " );\n"
 	"listeners = (\n{ name = \"m\"; listen = \":1\"; protocol = \"mysql\"; "
 	"forward = \"backend:m\"; tls = { mode = \"offer\"; "
 	"certificate = \"/mc\"; key = \"/mk\"; }; },\n"
@@ -88,14 +91,14 @@ static const struct {
 	    "tls.certificate", false, "tcp" },
 	{ CONF_FILE_BACKEND_KEY, 1, 0, "/bk", "f:1", "tls.key", true,
 	    "tcp" },
-	{ CONF_FILE_BACKEND_CA, 2, 0, "/aca", "f:1", "tls.ca", false,
-	    "tcp" },
-	{ CONF_FILE_BACKEND_CERTIFICATE, 2, 0, "/ac", "f:1",
-	    "tls.certificate", false, "tcp" },
-	{ CONF_FILE_BACKEND_KEY, 2, 0, "/ak", "f:1", "tls.key", true,
-	    "tcp" },
-	{ CONF_FILE_SERVER_PUBLIC_KEY, 3, 0, "/p", "f:1",
+	{ CONF_FILE_SERVER_PUBLIC_KEY, 2, 0, "/p", "f:1",
 	    "server_public_key", false, "mysql" },
+	{ CONF_FILE_BACKEND_CA, 3, 0, "/aca", "f:1", "tls.ca", false,
+	    "tcp" },
+	{ CONF_FILE_BACKEND_CERTIFICATE, 3, 0, "/ac", "f:1",
+	    "tls.certificate", false, "tcp" },
+	{ CONF_FILE_BACKEND_KEY, 3, 0, "/ak", "f:1", "tls.key", true,
+	    "tcp" },
 };
 
 START_TEST(files_are_listed_in_the_order_of_listeners_and_backends)
