@@ -20,6 +20,12 @@
 					   message itself */
 #define SIGN_SIGNATURE_MAX	1024	/* bytes: RSA of 8192 bits */
 
+/* What is signed is a digest of one of these, unless the scheme has its own. */
+struct sign_digest {
+	const char	*name;		/* "SHA256", "SHA384", "SHA512" */
+	size_t		 len;		/* bytes */
+};
+
 enum sign_scheme {
 	SIGN_RSA_PKCS1,
 	SIGN_RSA_PSS,			/* salt as long as the digest */
@@ -43,17 +49,32 @@ struct sign_request {
 typedef ptrdiff_t	 sign_ask(void *ctx, const struct sign_request *rq,
 			    uint8_t *sig);
 
-/* Once, before any key is made.  0, or -1: OpenSSL would not have it. */
+/*
+ * Before any key is made; again, for another to ask.  0, or -1: OpenSSL
+ * would not have it.
+ */
 int		 sign_init(sign_ask *ask, void *ctx);
 
 /*
  * A key with the public part of `pub' (of a certificate, perhaps), number
- * `key'.  NULL when it is of a kind that we do not know.
+ * `key'.  NULL when it is of a kind that we do not know, or too large.
+ *
+ * It is for a certificate of an SSL_CTX of the default library context, and
+ * signs by EVP_DigestSign() in one call alone.  It does not decrypt: a
+ * client that knows no key exchange but that by RSA is not served.
  */
 EVP_PKEY	*sign_key_new(EVP_PKEY *pub, uint32_t key);
 
-/* For who has the private part: make that signature.  As sign_ask. */
+/*
+ * For who has the private part: make that signature.  As sign_ask; -1 also
+ * when the key does not sign so, or the data is no digest of that name.  A
+ * padding is always added, so an asker cannot have numbers of its choice
+ * raised to the private exponent, which would be to decrypt.
+ */
 ptrdiff_t	 sign_make(EVP_PKEY *key, const struct sign_request *rq,
 		    uint8_t *sig);
+
+/* By any of its names ("SHA2-256").  NULL: not one that we sign. */
+const struct sign_digest	*sign_digest_find(const char *name);
 
 #endif
