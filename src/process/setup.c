@@ -418,7 +418,7 @@ setup_receive(const char *role)
 	sig_init(none);
 	s->channel = SETUP_FD;
 	s->log_fd = s->live_fd = s->keeper_fd = -1;
-	s->carrier_fd = s->socket_fd = -1;
+	s->carrier_fd = s->signer_fd = s->socket_fd = -1;
 	while (!g.started) {
 		int	 n = io_wait(s->channel, POLLIN, deadline);
 

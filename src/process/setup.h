@@ -108,6 +108,7 @@ struct setup {
 	int			 live_fd;	/* spawner, or -1 */
 	int			 keeper_fd;	/* for MSG_HELLO, or -1 */
 	int			 carrier_fd;	/* for MSG_CARRY, or -1 */
+	int			 signer_fd;	/* for MSG_HELLO, or -1 */
 	int			 socket_fd;	/* control, or -1 */
 };
 
