@@ -125,6 +125,17 @@ channel_dispatch_id(int fd, unsigned int from,
 	return rc == -1 ? -1 : 1;
 }
 
+bool
+channel_is_one(int fd)
+{
+	int		 domain, type;
+	socklen_t	 len = sizeof(int);
+
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 &&
+	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
+	    domain == AF_UNIX && type == SOCK_SEQPACKET;
+}
+
 int
 channel_pair(int ends[2])
 {

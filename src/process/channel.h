@@ -8,6 +8,7 @@
 #ifndef PROCESS_CHANNEL_H
 #define PROCESS_CHANNEL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -70,6 +71,9 @@ enum {
 
 	/* By a rendezvous, a worker to any carrier; see handover.h. */
 	MSG_CARRY = 76,
+
+	/* A worker to the signer; see sign_ask.h. */
+	MSG_SIGN = 78,
 
 	/* control to the keeper. */
 	MSG_SERVER_SET = 80,	/* generation, server, mode, weight, all u32,
@@ -147,6 +151,9 @@ int	 channel_dispatch(int fd, unsigned int from,
 int	 channel_dispatch_id(int fd, unsigned int from,
 	    const struct channel_rule *rules, size_t nrules, void *ctx,
 	    uint32_t *id);
+
+/* Is it one of ours, and not what would have us wait?  Others sent it. */
+bool	 channel_is_one(int fd);
 
 /* Two connected ends, close-on-exec.  0, or -1 with errno. */
 int	 channel_pair(int ends[2]);

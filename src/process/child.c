@@ -69,6 +69,12 @@ give_lane_in(const struct giving *g, const struct lane *lane)
 	return give(g, MSG_LANE_IN, NULL, 0, lane->in, lane->page_fd);
 }
 
+static bool
+needs_book(unsigned int role)
+{
+	return role != ROLE_LOGGER && role != ROLE_SIGNER;
+}
+
 static int
 give_book(const struct giving *g, unsigned int role,
     const struct generation *gen)
@@ -78,7 +84,6 @@ give_book(const struct giving *g, unsigned int role,
 
 	return give_u32(g, MSG_BOOK, gen->number, book);
 }
-
 
 static int
 give_file(const struct giving *g, uint32_t generation, uint32_t number,
@@ -120,7 +125,7 @@ give_generation(const struct giving *g, const struct post *p,
     const struct generation *gen)
 {
 	if (give_u32(g, MSG_CONF, gen->number, gen->conf_fd) == -1 ||
-	    (p->role->id != ROLE_LOGGER &&
+	    (needs_book(p->role->id) &&
 	    give_book(g, p->role->id, gen) == -1))
 		return -1;
 	return give_files(g, p, gen);
@@ -157,8 +162,19 @@ show_board(const struct giving *g, const struct child *spawner)
 	return rc;
 }
 
+static bool
+has_signer(const struct master *m, const struct pool *pool)
+{
+	for (size_t i = 0; i < m->nposts; i++)
+		if (m->posts[i]->role->id == ROLE_SIGNER &&
+		    m->posts[i]->pool == pool)
+			return true;
+	return false;
+}
+
 static int
-give_spawner(const struct giving *g, const struct child *c, int orders)
+give_spawner(const struct giving *g, const struct master *m,
+    const struct child *c, int orders)
 {
 	const struct generation	*gen = c->post->gen;
 	const struct pool	*pool = c->post->pool;
@@ -169,7 +185,9 @@ give_spawner(const struct giving *g, const struct child *c, int orders)
 	    give_u32(g, MSG_SERVICE, ROLE_KEEPER, pool->keeper.out) == -1 ||
 	    give_u32(g, MSG_SERVICE, ROLE_CARRIER,
 	    pool->carriers.out) == -1 ||
-	    give_board(g, c, c->board_fd, orders) == -1)
+	    give_board(g, c, c->board_fd, orders) == -1 ||
+	    (has_signer(m, pool) && give_u32(g, MSG_SERVICE, ROLE_SIGNER,
+	    pool->signer.out) == -1))
 		return -1;
 	for (size_t i = 0; i < gen->nbindings; i++) {
 		size_t	 l = gen->bindings[i].listener;
@@ -180,6 +198,15 @@ give_spawner(const struct giving *g, const struct child *c, int orders)
 			return -1;
 	}
 	return 0;
+}
+
+static int
+give_signer(const struct giving *g, const struct pool *pool)
+{
+	if (give(g, MSG_LANE, NULL, 0, pool->lane.out,
+	    pool->lane.page_fd) == -1)
+		return -1;
+	return give_meet(g, ROLE_WORKER, pool->name, pool->signer.in, -1);
 }
 
 /* What a role that outlives generations must know of a pool. */
@@ -296,8 +323,10 @@ give_all(const struct master *m, const struct child *c, int orders)
 		rc = give_control(&g, m);
 	if (rc == 0 && id == ROLE_CARRIER)
 		rc = give_carrier(&g, m, c, orders);
+	if (rc == 0 && id == ROLE_SIGNER)
+		rc = give_signer(&g, c->post->pool);
 	if (rc == 0 && id == ROLE_SPAWNER)
-		rc = give_spawner(&g, c, orders);
+		rc = give_spawner(&g, m, c, orders);
 	return rc == 0 ? give_start(&g, m, c) : -1;
 }
 
@@ -425,17 +454,25 @@ child_serves(const struct master *m, const struct generation *gen)
 	return false;
 }
 
-/* A place in the pool's counts; SB_SPAWNERS_MAX when all are taken. */
+/* Who has a place in the pool's counts? */
+static bool
+is_counted(const struct post *p)
+{
+	return p->pool != NULL && p->gen != NULL;
+}
+
+/* The next of those; SB_SPAWNERS_MAX when all are taken. */
 static uint32_t
-free_slot(const struct master *m, const struct pool *pool)
+free_slot(const struct master *m, const struct post *post)
 {
 	bool		 used[SB_SPAWNERS_MAX] = { false };
 	uint32_t	 slot = 0;
 
-	if (pool == NULL)
+	if (!is_counted(post))
 		return 0;
 	for (size_t i = 0; i < m->nchildren; i++)
-		if (m->children[i].post->pool == pool)
+		if (m->children[i].post->pool == post->pool &&
+		    is_counted(m->children[i].post))
 			used[m->children[i].slot] = true;
 	while (slot < SB_SPAWNERS_MAX && used[slot])
 		slot++;
@@ -456,7 +493,7 @@ int
 child_start(struct master *m, struct post *p)
 {
 	struct child	 c = {
-		.post = p, .slot = free_slot(m, p->pool),
+		.post = p, .slot = free_slot(m, p),
 		.started = io_now_ms(),
 	};
 
@@ -528,7 +565,7 @@ child_give(const struct master *m, struct child *c,
 		return -1;
 	/* From here on it knows the number, to be told to forget it. */
 	c->given = gen->number;
-	if (id != ROLE_LOGGER)
+	if (needs_book(id))
 		rc = give_book(&g, id, gen);
 	if (rc == 0)
 		rc = give_files(&g, c->post, gen);
@@ -606,6 +643,14 @@ fill_again(struct master *m, const struct child *c)
 	return true;
 }
 
+/* Is it there only for what is being loaded? */
+static bool
+is_of_next(const struct master *m, const struct post *p)
+{
+	return m->next != NULL && (p->gen == m->next ||
+	    (p->gen == NULL && p->since == m->next->number));
+}
+
 void
 child_bury(struct master *m, size_t i, int status)
 {
@@ -615,7 +660,7 @@ child_bury(struct master *m, size_t i, int status)
 
 	m->children[i] = m->children[--m->nchildren];
 	close_all(&c);
-	if (c.post->pool != NULL)
+	if (is_counted(c.post))
 		atomic_store(&c.post->pool->live->workers[c.slot], 0);
 	if (c.ending || m->phase >= STOPPING)
 		return;
@@ -628,12 +673,11 @@ child_bury(struct master *m, size_t i, int status)
 			    death(status, how, sizeof(how)));
 		return;
 	}
-	again = c.post->gen == NULL || c.post->gen != m->next ?
-	    fill_again(m, &c) : false;
+	again = is_of_next(m, c.post) ? false : fill_again(m, &c);
 	log_error("%s %d %s%s", c.post->role->name, (int)c.pid,
 	    death(status, how, sizeof(how)), again ?
 	    "; starting another" : "");
-	if (c.post->gen != NULL && c.post->gen == m->next)
+	if (is_of_next(m, c.post))
 		m->reload.failed = "a process of the new generation ended";
 }
 

@@ -6,7 +6,7 @@
  *	from		may say
  *	any role	MSG_READY
  *	logger, keeper,
- *	control		MSG_PREPARED, MSG_REFUSED
+ *	control, signer	MSG_PREPARED, MSG_REFUSED
  *	spawner		MSG_CRASHED
  *	control		MSG_ASK
  */
@@ -219,7 +219,7 @@ on_ask(void *ctx, struct rd *r, int *fds)
 }
 
 #define ROLE_LASTING	(ROLE_LOGGER | ROLE_KEEPER | ROLE_CONTROL | \
-			 ROLE_CARRIER)
+			 ROLE_CARRIER | ROLE_SIGNER)
 
 static const struct channel_rule requests[] = {
 	{ MSG_READY,	ROLE_ANY,	0,	on_ready },
@@ -430,7 +430,7 @@ drain_pools(struct master *m, int64_t deadline)
 	m->phase = DRAINING;
 	m->deadline = deadline;
 	for (size_t i = 0; i < m->nposts; i++)
-		if (m->posts[i]->role->per_pool)
+		if (m->posts[i]->gen != NULL)
 			m->posts[i]->start_at = 0;
 	for (size_t i = 0; i < m->nchildren; i++)
 		if (has_sessions(&m->children[i]))

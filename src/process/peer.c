@@ -308,18 +308,6 @@ on_peer(void *ctx, uint32_t events)
 	drop_peer(p);
 }
 
-/* One of our own kind, on which a send or a receive ends as it should? */
-static bool
-is_channel(int fd)
-{
-	int		 domain, type;
-	socklen_t	 len = sizeof(int);
-
-	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 &&
-	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
-	    domain == AF_UNIX && type == SOCK_SEQPACKET;
-}
-
 static int
 on_hello(void *ctx, struct rd *r, int *fds)
 {
@@ -328,7 +316,7 @@ on_hello(void *ctx, struct rd *r, int *fds)
 	struct peer	*p;
 
 	(void)r;
-	if (!is_channel(fds[0]))
+	if (!channel_is_one(fds[0]))
 		return -1;
 	if (all->npeers == all->npeers_max) {
 		log_warn("more than %zu processes would speak to the keeper; "

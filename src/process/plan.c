@@ -135,6 +135,7 @@ free_pool(struct pool *p)
 	lane_free(&p->lane);
 	rendezvous_free(&p->keeper);
 	rendezvous_free(&p->carriers);
+	rendezvous_free(&p->signer);
 	close_fd(p->live_fd);
 	if (p->live != NULL)
 		munmap(p->live, sizeof(*p->live));
@@ -150,10 +151,11 @@ add_pool(struct master *m, const char *name, uint32_t since)
 
 	snprintf(p->name, sizeof(p->name), "%s", name);
 	p->since = since;
-	p->keeper = p->carriers = (struct rendezvous){ -1, -1 };
+	p->keeper = p->carriers = p->signer = (struct rendezvous){ -1, -1 };
 	p->live_fd = proc_memfd("live", sizeof(*p->live));
 	if (lane_new(&p->lane) == -1 || rendezvous_new(&p->keeper) == -1 ||
 	    rendezvous_new(&p->carriers) == -1 ||
+	    rendezvous_new(&p->signer) == -1 ||
 	    p->live_fd == -1 ||
 	    (p->live = scoreboard_map_live(p->live_fd)) == NULL) {
 		saved = errno;
@@ -166,15 +168,15 @@ add_pool(struct master *m, const char *name, uint32_t since)
 	return p;
 }
 
-static bool
-has_post(const struct master *m, const struct generation *gen,
+static struct post *
+find_post(const struct master *m, const struct generation *gen,
     const struct role *role, const char *pool)
 {
 	for (size_t i = 0; i < m->nposts; i++)
 		if (m->posts[i]->role == role && m->posts[i]->gen == gen &&
 		    strcmp(m->posts[i]->pool->name, pool) == 0)
-			return true;
-	return false;
+			return m->posts[i];
+	return NULL;
 }
 
 /* -1 with errno. */
@@ -182,21 +184,28 @@ static int
 add_pool_posts(struct master *m, struct generation *gen,
     const struct role *role)
 {
+	struct generation	*only = role->lasting ? NULL : gen;
+
 	for (size_t i = 0; i < gen->conf->nlisteners; i++) {
 		const char	*name = gen->conf->listeners[i].pool;
 		struct pool	*pool = find_pool(m, name);
-		struct post	*p;
+		struct post	*p = find_post(m, only, role, name);
 
-		if (has_post(m, gen, role, name))
+		if ((p != NULL && !p->unneeded) || (role->wanted != NULL &&
+		    !role->wanted(gen->conf, name)))
 			continue;
 		if (pool == NULL)
 			pool = add_pool(m, name, gen->number);
 		if (pool == NULL)
 			return -1;
-		p = add_post(m, role);
-		p->gen = gen;
+		if (p == NULL)
+			p = add_post(m, role);
+		p->gen = only;
 		p->pool = pool;
-		p->own_root &= !dials_paths(gen->conf, name);
+		p->since = gen->number;
+		p->unneeded = false;
+		if (only != NULL)	/* it serves, and so dials */
+			p->own_root &= !dials_paths(gen->conf, name);
 	}
 	return 0;
 }
@@ -328,6 +337,49 @@ plan_add_generation(struct master *m, struct conf *conf, struct files *files,
 	return NULL;
 }
 
+static void
+drop_unused_pools(struct master *m)
+{
+	for (size_t i = m->npools; i-- > 0;) {
+		bool	 used = false;
+
+		for (size_t j = 0; j < m->nposts; j++)
+			used |= m->posts[j]->pool == m->pools[i];
+		if (used)
+			continue;
+		free_pool(m->pools[i]);
+		m->pools[i] = m->pools[--m->npools];
+	}
+}
+
+void
+plan_drop_post(struct master *m, struct post *post)
+{
+	size_t	 i = 0;
+
+	while (m->posts[i] != post)
+		i++;
+	free(post);
+	m->posts[i] = m->posts[--m->nposts];
+	drop_unused_pools(m);
+}
+
+/* Those of a pool and all generations, of which none needs them now. */
+static void
+mark_unneeded(const struct master *m)
+{
+	for (size_t i = 0; i < m->nposts; i++) {
+		struct post	*p = m->posts[i];
+
+		if (!p->role->lasting || p->role->wanted == NULL)
+			continue;
+		p->unneeded = true;
+		for (size_t j = 0; j < m->ngens; j++)
+			p->unneeded &= !p->role->wanted(m->gens[j]->conf,
+			    p->pool->name);
+	}
+}
+
 void
 plan_drop_generation(struct master *m, struct generation *gen)
 {
@@ -338,21 +390,13 @@ plan_drop_generation(struct master *m, struct generation *gen)
 			free(m->posts[i]);
 			m->posts[i] = m->posts[--m->nposts];
 		}
-	for (i = m->npools; i-- > 0;) {
-		bool	 used = false;
-
-		for (size_t j = 0; j < m->nposts; j++)
-			used |= m->posts[j]->pool == m->pools[i];
-		if (used)
-			continue;
-		free_pool(m->pools[i]);
-		m->pools[i] = m->pools[--m->npools];
-	}
+	drop_unused_pools(m);
 	for (i = 0; m->gens[i] != gen; i++)
 		continue;
 	memmove(&m->gens[i], &m->gens[i + 1],
 	    (--m->ngens - i) * sizeof(struct generation *));
 	free_generation(gen);
+	mark_unneeded(m);
 }
 
 /* Whom the roles become, or an exit status. */
@@ -540,10 +584,11 @@ plan_remove_pidfile(struct master *m)
 void
 plan_free(struct master *m)
 {
+	/* Pools go with the last post of theirs. */
+	while (m->nposts > 0)
+		plan_drop_post(m, m->posts[m->nposts - 1]);
 	while (m->ngens > 0)
 		plan_drop_generation(m, m->gens[0]);
-	for (size_t i = 0; i < m->nposts; i++)
-		free(m->posts[i]);
 	free(m->posts);
 	free(m->pools);
 	free(m->gens);

@@ -3,8 +3,8 @@
  *
  *	generation	one loaded configuration, and what was made for it
  *	pool		what its processes share, whatever the generation
- *	post		a place that a role fills: one a role, or one a role,
- *			pool and generation
+ *	post		a place that a role fills: one a role, one a role and
+ *			pool, or one a role, pool and generation
  *	child		a process that fills a post
  */
 #ifndef PROCESS_PLAN_H
@@ -48,6 +48,7 @@ struct pool {
 	struct sb_live		*live;
 	struct rendezvous	 keeper;	/* workers say hello to it */
 	struct rendezvous	 carriers;	/* and offer sessions to them */
+	struct rendezvous	 signer;	/* and hello to it, too */
 };
 
 struct generation {
@@ -64,7 +65,10 @@ struct generation {
 struct post {
 	const struct role	*role;
 	struct pool		*pool;		/* or NULL */
-	struct generation	*gen;		/* with a pool; else NULL */
+	struct generation	*gen;		/* or NULL: of all */
+	uint32_t		 since;		/* with a pool: generation
+						   that made it */
+	bool			 unneeded;	/* by any generation now */
 	bool			 own_root;
 	int			 board_fd;	/* a carrier's, or -1 */
 	int64_t			 start_at;	/* 0: nothing to start */
@@ -185,7 +189,11 @@ struct generation	*plan_add_generation(struct master *m,
 			    struct conf *conf, struct files *files,
 			    struct conf_report *report, int *status);
 
-/* Free a generation without children, its posts, and pools without any. */
+/*
+ * Free a generation without children, its posts, and pools without any.
+ * Posts that no other needs are marked, and to be dropped without children.
+ */
 void	 plan_drop_generation(struct master *m, struct generation *gen);
+void	 plan_drop_post(struct master *m, struct post *post);
 
 #endif

@@ -158,6 +158,20 @@ prepare(struct master *m)
 	return 0;
 }
 
+/* Pools that are new to the role. */
+static int
+start_lasting(struct master *m)
+{
+	for (size_t i = 0; i < m->nposts; i++) {
+		struct post	*p = m->posts[i];
+
+		if (p->role->lasting && !p->unneeded && p->start_at == 0 &&
+		    child_newest(m, p) == NULL && child_start(m, p) == -1)
+			return -1;
+	}
+	return 0;
+}
+
 static void
 count_change(void *ctx, const char *text)
 {
@@ -214,6 +228,8 @@ reload_begin(struct master *m, struct asker who)
 	m->reload = (struct reload){ .who = who, .began = io_now_ms() };
 	if (prepare(m) == -1)
 		reload_fail(m, strerror(errno));
+	else if (start_lasting(m) == -1)
+		reload_fail(m, "a process cannot be started");
  out:
 	conf_report_free(&report);
 	if (m->next == NULL)
@@ -226,7 +242,7 @@ are_prepared(const struct master *m)
 	for (size_t i = 0; i < m->nposts; i++) {
 		const struct child	*c;
 
-		if (m->posts[i]->gen != NULL)
+		if (m->posts[i]->gen != NULL || m->posts[i]->unneeded)
 			continue;
 		c = child_newest(m, m->posts[i]);
 		if (c == NULL || !c->ready || c->prepared < m->next->number)
@@ -349,6 +365,32 @@ reload_fail(struct master *m, const char *why)
 	reload_say_ready(m);
 }
 
+/* Have their processes end, and drop them when those have. */
+static void
+tidy_posts(struct master *m)
+{
+	for (size_t i = m->nposts; i-- > 0;) {
+		struct post	*p = m->posts[i];
+		bool		 used = false;
+
+		for (size_t j = 0; j < m->nchildren && p->unneeded; j++) {
+			struct child	*c = &m->children[j];
+
+			if (c->post != p)
+				continue;
+			used = true;
+			if (c->ending)
+				continue;
+			child_stop(c);
+			c->kill_at = io_now_ms() + STOP_MS;
+		}
+		if (p->unneeded)
+			p->start_at = 0;
+		if (p->unneeded && !used)
+			plan_drop_post(m, p);
+	}
+}
+
 void
 reload_tidy(struct master *m)
 {
@@ -364,4 +406,5 @@ reload_tidy(struct master *m)
 				    gen->number);
 		plan_drop_generation(m, gen);
 	}
+	tidy_posts(m);
 }

@@ -18,11 +18,14 @@ struct role {
 	unsigned int	 id;		/* ROLE_LOGGER and so on */
 	void		(*main)(struct setup *) __attribute__((noreturn));
 	bool		 per_pool;	/* one for each, else one */
+	bool		 lasting;	/* and for all generations */
 	bool		 own_root;	/* lives in an empty one if it can */
 	bool		 may_lag;	/* the next need not wait for it */
 	bool		 as_auth;	/* becomes auth_user, not user */
 	/* How many are needed; NULL: one, or one for each pool. */
 	size_t		(*needed)(const struct conf *);
+	/* Does that pool have one?  NULL: each has. */
+	bool		(*wanted)(const struct conf *, const char *pool);
 };
 
 extern const struct role	 roles[];	/* ends with a NULL name */
@@ -33,8 +36,10 @@ void	 keeper_main(struct setup *s) __attribute__((noreturn));
 void	 carrier_main(struct setup *s) __attribute__((noreturn));
 void	 spawner_main(struct setup *s) __attribute__((noreturn));
 void	 control_main(struct setup *s) __attribute__((noreturn));
+void	 signer_main(struct setup *s) __attribute__((noreturn));
 
 size_t	 control_needed(const struct conf *conf);
 size_t	 carriers_needed(const struct conf *conf);
+bool	 signer_wanted(const struct conf *conf, const char *pool);
 
 #endif

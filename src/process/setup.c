@@ -304,6 +304,9 @@ on_service(void *ctx, struct rd *r, int *fds)
 	case ROLE_CARRIER:
 		s->carrier_fd = keep(&fds[0]);
 		return 0;
+	case ROLE_SIGNER:
+		s->signer_fd = keep(&fds[0]);
+		return 0;
 	}
 	return -1;
 }

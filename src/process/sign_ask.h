@@ -12,10 +12,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "session/sign.h"
 
 #define SIGN_ASK_MS	2000	/* that a signature may take, dialling again
 				   when the signer has died included */
+
+#define SIGN_ASK_HEAD	(4 + 4 + 4 + 16)	/* bytes before what is signed */
 
 struct sign_line;
 
@@ -37,5 +40,14 @@ ptrdiff_t	 sign_ask_signature(void *ctx, const struct sign_request *rq,
 
 /* The handshake is over: no line is kept open for the hours of a session. */
 void		 sign_ask_hang_up(struct sign_line *line);
+
+/*
+ * The payload of MSG_SIGN.  -1: there is no room, or too much is to be
+ * signed; or it is none.  What was decoded points into what was read.
+ */
+int	 sign_ask_encode(struct wr *w, uint32_t generation,
+	    const struct sign_request *rq);
+int	 sign_ask_decode(struct rd *r, uint32_t *generation,
+	    struct sign_request *rq);
 
 #endif

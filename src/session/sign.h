@@ -16,8 +16,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SIGN_DATA_MAX		4096	/* bytes: a digest, or with Ed25519 the
-					   message itself */
+#define SIGN_DATA_MAX		4000	/* bytes: a digest, or with Ed25519 the
+					   message itself; for a message of
+					   our own */
 #define SIGN_SIGNATURE_MAX	1024	/* bytes: RSA of 8192 bits */
 
 /* What is signed is a digest of one of these, unless the scheme has its own. */
