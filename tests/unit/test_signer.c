@@ -679,8 +679,7 @@ START_TEST(no_answer_is_waited_for_beyond_its_time)
 	if (signer == 0) {
 		fd = hear_hello();
 		(void)hear_question(fd);
-		(void)unit_wait(fd, POLLHUP, 2 * UNIT_MS);
-		_exit(0);
+		_exit(unit_wait(fd, POLLHUP, 2 * UNIT_MS) == 0);
 	}
 	ck_assert_int_eq(sign_ask_signature(line, &rq, sig), -1);
 	ck_assert_int_ge(io_now_ms(), begun + SIGN_ASK_MS - 10);
