@@ -62,6 +62,44 @@ rd_u64(struct rd *r)
 	return number(r, 8);
 }
 
+/* A little-endian one. */
+static uint64_t
+number_le(struct rd *r, size_t len)
+{
+	const uint8_t	*p = rd_take(r, len);
+	uint64_t	 v = 0;
+
+	if (p == NULL)
+		return 0;
+	while (len-- > 0)
+		v = v << 8 | p[len];
+	return v;
+}
+
+uint16_t
+rd_le16(struct rd *r)
+{
+	return (uint16_t)number_le(r, 2);
+}
+
+uint32_t
+rd_le24(struct rd *r)
+{
+	return (uint32_t)number_le(r, 3);
+}
+
+uint32_t
+rd_le32(struct rd *r)
+{
+	return (uint32_t)number_le(r, 4);
+}
+
+uint64_t
+rd_le64(struct rd *r)
+{
+	return number_le(r, 8);
+}
+
 bool
 rd_ok(const struct rd *r)
 {
@@ -127,6 +165,42 @@ void
 wr_u64(struct wr *w, uint64_t v)
 {
 	put(w, v, 8);
+}
+
+static void
+put_le(struct wr *w, uint64_t v, size_t len)
+{
+	uint8_t	 b[8];
+
+	for (size_t i = 0; i < len; i++)
+		b[i] = (uint8_t)(v >> (8 * i));
+	wr_bytes(w, b, len);
+}
+
+void
+wr_le16(struct wr *w, uint16_t v)
+{
+	put_le(w, v, 2);
+}
+
+void
+wr_le24(struct wr *w, uint32_t v)
+{
+	if (v > 0xffffff)
+		w->bad = true;
+	put_le(w, v, 3);
+}
+
+void
+wr_le32(struct wr *w, uint32_t v)
+{
+	put_le(w, v, 4);
+}
+
+void
+wr_le64(struct wr *w, uint64_t v)
+{
+	put_le(w, v, 8);
 }
 
 size_t

@@ -8,7 +8,8 @@
  * written, and wr_ok() says so.
  *
  * Neither owns anything: the bytes must outlive it and what it returned.
- * Numbers are big-endian, as in all messages of our own.
+ * Numbers are big-endian, as in all messages of our own; those named "le" are
+ * little-endian, as others have them.
  */
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
@@ -30,6 +31,10 @@ uint8_t		 rd_u8(struct rd *r);
 uint16_t	 rd_u16(struct rd *r);
 uint32_t	 rd_u32(struct rd *r);
 uint64_t	 rd_u64(struct rd *r);
+uint16_t	 rd_le16(struct rd *r);
+uint32_t	 rd_le24(struct rd *r);
+uint32_t	 rd_le32(struct rd *r);
+uint64_t	 rd_le64(struct rd *r);
 /* Was every read inside? */
 bool		 rd_ok(const struct rd *r);
 /* Was every read inside, and is nothing left over? */
@@ -48,6 +53,11 @@ void	 wr_u8(struct wr *w, uint8_t v);
 void	 wr_u16(struct wr *w, uint16_t v);
 void	 wr_u32(struct wr *w, uint32_t v);
 void	 wr_u64(struct wr *w, uint64_t v);
+void	 wr_le16(struct wr *w, uint16_t v);
+/* What takes more than 24 bits does not fit. */
+void	 wr_le24(struct wr *w, uint32_t v);
+void	 wr_le32(struct wr *w, uint32_t v);
+void	 wr_le64(struct wr *w, uint64_t v);
 /* Bytes written so far. */
 size_t	 wr_len(const struct wr *w);
 bool	 wr_ok(const struct wr *w);
