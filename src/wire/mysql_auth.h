@@ -25,34 +25,44 @@ enum {
 	MYSQL_SHA2_FULL = 0x04,		/* the server: send the password */
 };
 
-/* A server wants another plugin, or one more (then without data). */
+/* A server wants another plugin, or one more. */
 struct mysql_switch {
 	struct mysql_bytes	 plugin;
-	struct mysql_bytes	 data;		/* without its last NUL, where
-						   it has 21 bytes */
+	struct mysql_bytes	 data;		/* p NULL: none */
 };
 
 /*
  * MYSQL_SWITCH and MYSQL_NEXT_FACTOR, that byte included.  0, or -1: cut, or
- * the bare 0xfe of before 4.1.
+ * without a name, as the bare 0xfe of before 4.1 and an EOF.
+ *
+ * Behind a nonce of MYSQL_NONCE_LEN bytes servers write a NUL, which is not
+ * part of it: of 21 bytes the last is left out if it is a NUL, and whatever
+ * has 20 is encoded with one.  Other data are the plugin's own, as the 32
+ * bytes of ed25519 and parsec, and stay as they are.
  */
 int	 mysql_switch_decode(struct rd *r, struct mysql_switch *s);
 int	 mysql_next_factor_decode(struct rd *r, struct mysql_switch *s);
-/* A NUL follows data of MYSQL_NONCE_LEN bytes, as servers send it. */
 void	 mysql_switch_encode(struct wr *w, const struct mysql_switch *s);
 void	 mysql_next_factor_encode(struct wr *w, const struct mysql_switch *s);
 
 struct mysql_change_user {
-	struct mysql_bytes	 user, auth, database;
+	struct mysql_bytes	 user, auth;
+	struct mysql_bytes	 database;	/* p NULL: none */
 	uint16_t		 charset;
-	bool			 has_charset;
+	bool			 has_charset;	/* else nothing follows */
 	struct mysql_bytes	 plugin;	/* p NULL: none */
 	struct mysql_bytes	 attributes;	/* p NULL: none */
 };
 
-/* COM_CHANGE_USER, that byte included, by the agreed capabilities. */
+/*
+ * COM_CHANGE_USER, that byte included, by the agreed capabilities.  0, or -1
+ * when it is another or cut.  Of what stands behind the database, fields that
+ * are missing are none, half a charset is a cut one, and attributes that
+ * reach beyond the payload are left alone as what follows any.
+ */
 int	 mysql_change_user_decode(struct rd *r, uint32_t caps,
 	    struct mysql_change_user *c);
+/* More than 255 bytes of `auth' do not fit. */
 void	 mysql_change_user_encode(struct wr *w, uint32_t caps,
 	    const struct mysql_change_user *c);
 

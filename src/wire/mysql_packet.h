@@ -22,6 +22,39 @@
 #define MYSQL_HEADER_LEN	4
 #define MYSQL_PACKET_MAX	0xffffffu
 
+/* What a side can do; what both can is agreed on. */
+#define MYSQL_CAP_LONG_PASSWORD		0x00000001u	/* clear: MariaDB */
+#define MYSQL_CAP_FOUND_ROWS		0x00000002u
+#define MYSQL_CAP_LONG_FLAG		0x00000004u
+#define MYSQL_CAP_CONNECT_WITH_DB	0x00000008u
+#define MYSQL_CAP_NO_SCHEMA		0x00000010u
+#define MYSQL_CAP_COMPRESS		0x00000020u
+#define MYSQL_CAP_ODBC			0x00000040u
+#define MYSQL_CAP_LOCAL_FILES		0x00000080u
+#define MYSQL_CAP_IGNORE_SPACE		0x00000100u
+#define MYSQL_CAP_PROTOCOL_41		0x00000200u
+#define MYSQL_CAP_INTERACTIVE		0x00000400u
+#define MYSQL_CAP_SSL			0x00000800u
+#define MYSQL_CAP_IGNORE_SIGPIPE	0x00001000u
+#define MYSQL_CAP_TRANSACTIONS		0x00002000u
+#define MYSQL_CAP_SECURE_CONNECTION	0x00008000u
+#define MYSQL_CAP_MULTI_STATEMENTS	0x00010000u
+#define MYSQL_CAP_MULTI_RESULTS		0x00020000u
+#define MYSQL_CAP_PS_MULTI_RESULTS	0x00040000u
+#define MYSQL_CAP_PLUGIN_AUTH		0x00080000u
+#define MYSQL_CAP_CONNECT_ATTRS		0x00100000u
+#define MYSQL_CAP_PLUGIN_AUTH_LENENC	0x00200000u
+#define MYSQL_CAP_EXPIRED_PASSWORDS	0x00400000u
+#define MYSQL_CAP_SESSION_TRACK		0x00800000u
+#define MYSQL_CAP_DEPRECATE_EOF		0x01000000u
+#define MYSQL_CAP_OPTIONAL_METADATA	0x02000000u
+#define MYSQL_CAP_ZSTD			0x04000000u
+#define MYSQL_CAP_QUERY_ATTRIBUTES	0x08000000u
+#define MYSQL_CAP_MULTI_FACTOR		0x10000000u
+#define MYSQL_CAP_EXTENSION		0x20000000u
+#define MYSQL_CAP_VERIFY_CERT		0x40000000u
+#define MYSQL_CAP_REMEMBER_OPTIONS	0x80000000u
+
 /* The first byte of what a server answers. */
 enum {
 	MYSQL_OK = 0x00,
@@ -81,23 +114,40 @@ struct mysql_bytes {
 };
 
 /*
- * A length-encoded number: 1, 3, 4 or 9 bytes.  0xfb (NULL of a row) and
- * 0xff are none: r->bad.
+ * A length-encoded number: 1, 3, 4 or 9 bytes, also more than it needs.  0xfb
+ * (NULL of a row) and 0xff are none: r->bad.
  */
 uint64_t		 mysql_rd_lenenc(struct rd *r);
 void			 mysql_wr_lenenc(struct wr *w, uint64_t n);
-/* The bytes that such a number announces; NUL-ended ones without the NUL. */
+/*
+ * The bytes that such a number announces, or one of a single byte; NUL-ended
+ * ones without the NUL.
+ */
 struct mysql_bytes	 mysql_rd_string(struct rd *r);
+struct mysql_bytes	 mysql_rd_short(struct rd *r);
 struct mysql_bytes	 mysql_rd_cstring(struct rd *r);
+/*
+ * Ended by a NUL or with the payload, as some peers leave the last NUL out.
+ * An empty one is none.
+ */
+struct mysql_bytes	 mysql_rd_last(struct rd *r);
 /* All that is left. */
 struct mysql_bytes	 mysql_rd_rest(struct rd *r);
 void			 mysql_wr_string(struct wr *w, struct mysql_bytes b);
+/* More than 255 bytes do not fit. */
+void			 mysql_wr_short(struct wr *w, struct mysql_bytes b);
+/* What has a NUL inside would end there: it is not written, w->bad. */
 void			 mysql_wr_cstring(struct wr *w, struct mysql_bytes b);
 
-/* An error.  Before the capabilities are agreed on it has no state. */
+/*
+ * An error.  Before the capabilities are agreed on it has no state.  From
+ * MariaDB, code 0xffff is no error but how far a statement has come, where
+ * that was agreed on; it is not taken apart here.
+ */
 struct mysql_error {
 	uint16_t		 code;
-	char			 state[6];	/* "" for none */
+	char			 state[6];	/* 5 letters and digits, or ""
+						   for none */
 	struct mysql_bytes	 text;
 };
 
@@ -107,19 +157,25 @@ void	 mysql_error_encode(struct wr *w, const struct mysql_error *e);
 
 /*
  * An OK; `caps' as client and server agreed on them (MYSQL_CAP_*): with
- * SESSION_TRACK the information is length-encoded and the state may follow.
+ * SESSION_TRACK the state may follow the information.  That is always
+ * length-encoded: the manual has it to the end of the payload where there is
+ * no SESSION_TRACK, but servers write the length there too, and clients skip
+ * it unseen.  What has none, as the manual says, is decoded as well.
  */
 struct mysql_ok {
 	uint64_t		 affected, insert_id;
 	uint16_t		 status, warnings;
 	struct mysql_bytes	 info;
-	struct mysql_bytes	 state_changes;	/* SESSION_STATE_CHANGED */
+	struct mysql_bytes	 state_changes;	/* with STATE_CHANGED */
 };
 
 #define MYSQL_STATUS_MORE_RESULTS	0x0008
 #define MYSQL_STATUS_STATE_CHANGED	0x4000
 
-/* 0x00 or, where results end so, 0xfe first.  0, or -1 when it is none. */
+/*
+ * 0x00 or, where results end so, 0xfe first; 0x00 is encoded.  0, or -1 when
+ * it is none; what stands behind one is left alone.
+ */
 int	 mysql_ok_decode(struct rd *r, uint32_t caps, struct mysql_ok *ok);
 void	 mysql_ok_encode(struct wr *w, uint32_t caps,
 	    const struct mysql_ok *ok);

@@ -266,6 +266,17 @@ unit_paint(uint8_t *p, size_t len, size_t at)
 		p[i] = (uint8_t)(at ^ at >> 8 ^ at >> 16);
 }
 
+uint8_t *
+unit_exact(const void *data, size_t len)
+{
+	uint8_t	*p = malloc(len > 0 ? len : 1);
+
+	ck_assert_ptr_nonnull(p);
+	if (len > 0)
+		memcpy(p, data, len);
+	return p;
+}
+
 void
 unit_reset(int fd)
 {

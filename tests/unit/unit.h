@@ -52,6 +52,8 @@ void	 unit_expect_reset(int fd);
 size_t	 unit_fill(int fd, int ms);
 /* A pattern that shows lost, doubled and swapped bytes, from byte `at'. */
 void	 unit_paint(uint8_t *p, size_t len, size_t at);
+/* A copy without a byte more, so that a sanitizer sees the edge; to free(). */
+uint8_t	*unit_exact(const void *data, size_t len);
 /* Close with a reset. */
 void	 unit_reset(int fd);
 
