@@ -22,6 +22,12 @@ end_text(enum end end)
 		return "limit";
 	case END_PROXY_HEADER:
 		return "proxy_header";
+	case END_PROTOCOL:
+		return "protocol";
+	case END_LOGIN:
+		return "login";
+	case END_TLS:
+		return "tls";
 	case END_UNREACHABLE:
 		return "unreachable";
 	case END_KILLED:

@@ -17,6 +17,9 @@ enum end {
 	END_DENIED,		/* not one who may connect */
 	END_LIMIT,		/* too many of something, or too fast */
 	END_PROXY_HEADER,	/* none, or not one, where it was due */
+	END_PROTOCOL,		/* what was said is not of the protocol */
+	END_LOGIN,		/* the login was refused */
+	END_TLS,		/* no TLS came about where it was due */
 	END_UNREACHABLE,	/* no server answered */
 	END_KILLED,		/* somebody wanted it ended */
 	END_SHUTDOWN,		/* the daemon stops */

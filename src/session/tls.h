@@ -20,17 +20,12 @@
 
 #include "session/end.h"
 #include "session/stream.h"
+#include "session/tls_pem.h"
+#include "session/tls_ticket.h"
+#include "session/tls_why.h"
 #include "session/told.h"
 
-#define TLS_WHY_MAX	256	/* bytes */
 #define TLS_NAME_MAX	256	/* bytes of a server name */
-#define TLS_TICKET_KEYS	2	/* the one in use and the one before */
-
-/* A file's bytes. */
-struct tls_pem {
-	const char	*data;		/* NULL: none */
-	size_t		 len;
-};
 
 /* A certificate, what it was signed by, and its key. */
 struct tls_identity {
@@ -39,27 +34,22 @@ struct tls_identity {
 	EVP_PKEY	*key;		/* see sign.h; stays the caller's */
 };
 
-/*
- * Keys that seal session tickets, where all workers of a pool see them and
- * only the spawner writes: see tls_ticket_rotate().  RFC 5077 section 4.
- */
-struct tls_ticket_key {
-	uint8_t	 name[16];
-	uint8_t	 aes[32];
-	uint8_t	 hmac[32];
-};
-
-struct tls_tickets {
-	_Atomic uint32_t	 version;	/* odd while they change */
-	struct tls_ticket_key	 keys[TLS_TICKET_KEYS];	/* newest first */
-};
-
 enum tls_client_verify {
 	TLS_CLIENT_NONE,		/* no certificate is asked for */
 	TLS_CLIENT_OPTIONAL,		/* one that is sent must be good */
 	TLS_CLIENT_REQUIRE,
 };
 
+/*
+ * Of the identities a client gets the first that its hello names, as it also
+ * tells which kinds of key it can check; else the first of those kinds.
+ * Before TLS 1.2 signatures are made with SHA-1, which takes OpenSSL's
+ * security level 0: a min_version below has that, for all.
+ * With client_crl each certificate of a client's chain needs a CRL by its
+ * issuer.  A CA that is listed is trusted, whoever signed it.
+ * An OCSP response goes out with the certificate that it is about, until it
+ * has expired.
+ */
 struct tls_server_options {
 	const struct tls_identity *identities;
 	size_t			 nidentities;
@@ -72,22 +62,29 @@ struct tls_server_options {
 	struct tls_pem		 ocsp;		/* DER: a response to staple */
 	const char		*const *alpn;	/* ends with NULL; NULL: none */
 	const struct tls_tickets *tickets;	/* NULL: none are given */
-	const char		*name;		/* of the listener: sessions are
-						   resumed at no other */
+	/*
+	 * Of the listener: sessions are resumed at no other, nor under another
+	 * client_ca or client_crl, nor with a certificate that has expired.
+	 */
+	const char		*name;
 };
 
 struct tls_client_options {
 	int			 min_version;
 	struct tls_pem		 ca;		/* data NULL: the system's */
 	bool			 verify_chain;
-	bool			 verify_name;	/* against server_name */
+	bool			 verify_name;	/* against server_name; takes
+						   verify_chain */
 	const struct tls_identity *identity;	/* NULL: none */
 };
 
 struct tls_server;
 struct tls_client;
 
-/* NULL with what is wrong in `why', of TLS_WHY_MAX bytes. */
+/*
+ * NULL with what is wrong in `why', of TLS_WHY_MAX bytes.  Nothing of the
+ * options is needed afterwards but tickets.
+ */
 struct tls_server	*tls_server_new(const struct tls_server_options *o,
 			    char *why);
 void			 tls_server_free(struct tls_server **s);
@@ -95,8 +92,8 @@ struct tls_client	*tls_client_new(const struct tls_client_options *o,
 			    char *why);
 void			 tls_client_free(struct tls_client **c);
 
-/* A new key, the newest; those before move back.  By the spawner alone. */
-void			 tls_ticket_rotate(struct tls_tickets *t);
+/* The file of the CAs that the system trusts, which "the system's" are. */
+const char		*tls_system_ca(void);
 
 /* What was agreed on. */
 struct tls_facts {
@@ -112,8 +109,13 @@ struct tls_facts {
  * The handshake, until `deadline', hearing signals.  The descriptor stays
  * the caller's and must be read by nobody else: what came before TLS is
  * never taken for a part of it, as nothing is read ahead of it.
+ * A server_name (NULL or "": none) that is an address is compared with the
+ * server's certificate, and not sent.
  * The new stream, or NULL with *end and `why' (TLS_WHY_MAX bytes): END_TLS,
- * END_TIMEOUT, what told.h says, or `reset' when the peer is gone.
+ * END_TIMEOUT, what told.h says, END_CLIENT_RESET of tls_accept() and
+ * END_SERVER_RESET of tls_connect() when the peer is gone, or END_INTERNAL.
+ * The peer has been sent an alert then, if there was room: who resets the
+ * connection at once may keep it from being read.
  */
 struct stream	*tls_accept(struct tls_server *s, int fd, int64_t deadline,
 		    const struct told *told, struct tls_facts *facts,
@@ -123,7 +125,17 @@ struct stream	*tls_connect(struct tls_client *c, int fd,
 		    const struct told *told, struct tls_facts *facts,
 		    enum end *end, char *why);
 
-/* SHA-256 of the certificate that we presented, in 32 bytes; -1: none. */
+/*
+ * What broke a stream whose read or write gave EPROTO, as for the log; "" when
+ * nothing did.  With TLS 1.3 a server refuses our certificate only after
+ * tls_connect(): so it is told here.
+ */
+void		 tls_stream_why(const struct stream *s, char *why);
+
+/*
+ * SHA-256 of the certificate that we presented, in 32 bytes: in a session
+ * that was resumed, of the one that it began with.  0, or -1: there is none.
+ */
 int		 tls_own_fingerprint(const struct stream *s, uint8_t *hash);
 
 #endif
