@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "session/flow.h"
@@ -38,13 +40,31 @@ flow_end(struct flow *f)
 bool
 flow_can_fill(const struct flow *f)
 {
-	return !f->eof && f->pipe == NULL && f->len < f->size;
+	return !f->eof && !f->stopped && f->pipe == NULL && f->len < f->size;
 }
 
 bool
 flow_can_drain(const struct flow *f)
 {
-	return f->pipe != NULL || f->off < f->len;
+	return f->pipe != NULL || f->off < f->len - f->kept || f->ending;
+}
+
+bool
+flow_is_pending(const struct flow *f)
+{
+	return f->in != NULL && flow_can_fill(f) && stream_pending(f->in);
+}
+
+short
+flow_fill_events(const struct flow *f)
+{
+	return f->in != NULL ? f->in->read_wants : POLLIN;
+}
+
+short
+flow_drain_events(const struct flow *f)
+{
+	return f->out != NULL ? f->out->write_wants : POLLOUT;
 }
 
 /* Nobody takes what is held. */
@@ -54,9 +74,21 @@ discard(struct flow *f)
 	/* What is in a pipe was read before: it shortens no patience. */
 	flow_end(f);
 	f->discarded += f->len - f->off;
-	f->off = f->len = 0;
+	f->off = f->len = f->kept = 0;
 	if (f->discarded > FLOW_DISCARD_MAX)
 		f->done = true;
+}
+
+/* What has passed makes room. */
+static void
+tidy(struct flow *f)
+{
+	if (f->off != f->len - f->kept)
+		return;
+	if (f->kept > 0)
+		memmove(f->buf, f->buf + f->off, f->kept);
+	f->off = 0;
+	f->len = f->kept;
 }
 
 static size_t
@@ -69,7 +101,8 @@ static bool
 is_bulk(const struct flow *f)
 {
 	return f->full >= BULK_READS && f->pipes != NULL && !f->broken &&
-	    f->len == 0;
+	    f->len == 0 && f->in == NULL && f->out == NULL &&
+	    f->look == NULL;
 }
 
 /* splice(2) is not for these, or not here. */
@@ -115,6 +148,55 @@ fill_pipe(struct flow *f)
 	return 0;
 }
 
+static ssize_t
+read_some(const struct flow *f)
+{
+	uint8_t	*p = f->buf + f->len;
+	size_t	 room = f->size - f->len;
+
+	return f->in != NULL ? stream_read(f->in, p, room) :
+	    recv(f->from, p, room, MSG_DONTWAIT);
+}
+
+static ssize_t
+write_some(const struct flow *f)
+{
+	const uint8_t	*p = f->buf + f->off;
+	size_t		 len = f->len - f->kept - f->off;
+
+	return f->out != NULL ? stream_write(f->out, p, len) :
+	    send(f->to, p, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/*
+ * Who has closed answers the end that TLS says with a reset, though it went
+ * in order.
+ */
+static bool
+is_answer(const struct flow *f)
+{
+	return f->in != NULL && f->last && errno == ECONNRESET;
+}
+
+/* The last `n' bytes are new, or were kept. */
+static void
+look(struct flow *f, size_t n)
+{
+	if (f->look != NULL)
+		f->kept = n - f->look(f->look_ctx, f->buf + f->len - n, n,
+		    &f->stopped);
+}
+
+void
+flow_resume(struct flow *f, size_t used)
+{
+	f->off += used;
+	f->kept -= used;
+	f->stopped = false;
+	look(f, f->kept);
+	tidy(f);
+}
+
 static enum flow_result
 fill(struct flow *f)
 {
@@ -123,15 +205,16 @@ fill(struct flow *f)
 
 	if (rc != 0)
 		return rc == 1 ? FLOW_OK : FLOW_FROM_RESET;
-	n = recv(f->from, f->buf + f->len, f->size - f->len,
-	    MSG_DONTWAIT);
+	n = read_some(f);
 	if (n > 0) {
 		f->full = (size_t)n < at_most(f->size, BULK_READ) ? 0 :
 		    f->full + 1;
 		f->len += (size_t)n;
-	} else if (n == 0)
+		look(f, f->kept + (size_t)n);
+	} else if (n == 0 || is_answer(f)) {
 		f->eof = true;
-	else if (errno != EAGAIN && errno != EINTR)
+		f->kept = 0;		/* no more will tell what it is */
+	} else if (errno != EAGAIN && errno != EINTR)
 		return FLOW_FROM_RESET;
 	return FLOW_OK;
 }
@@ -157,18 +240,15 @@ refused(struct flow *f, int error)
 static void
 drain_buffer(struct flow *f)
 {
-	ssize_t	 n;
+	ssize_t	 n = write_some(f);
 
-	n = send(f->to, f->buf + f->off, f->len - f->off,
-	    MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (n == -1) {
 		refused(f, errno);
 		return;
 	}
 	f->off += (size_t)n;
 	count(f, (size_t)n);
-	if (f->off == f->len)
-		f->off = f->len = 0;
+	tidy(f);
 }
 
 /* The receiver is not for splice(2): from now on all is copied to it. */
@@ -216,8 +296,22 @@ drain(struct flow *f)
 {
 	if (f->pipe != NULL)
 		drain_pipe(f);
-	else
+	else if (f->off < f->len - f->kept)
 		drain_buffer(f);
+}
+
+/* Tell the receiver the end.  False: it does not take it yet. */
+static bool
+pass_on_end(struct flow *f)
+{
+	if (f->broken)
+		return true;
+	/* TLS has an end of its own, which is said also before a close. */
+	if (f->out != NULL)
+		return stream_shut(f->out) == 0 || errno != EAGAIN;
+	if (!f->last)
+		(void)shutdown(f->to, SHUT_WR);
+	return true;
 }
 
 static enum flow_result
@@ -225,9 +319,8 @@ finish(struct flow *f)
 {
 	if (f->cut)
 		return FLOW_FROM_RESET;
-	if (!f->broken && !f->last)
-		(void)shutdown(f->to, SHUT_WR);
-	f->done = true;
+	f->done = pass_on_end(f);
+	f->ending = !f->done;
 	return FLOW_OK;
 }
 
@@ -245,7 +338,8 @@ flow_step(struct flow *f, bool readable, bool writable)
 		drain(f);
 	if (f->broken)
 		discard(f);
-	if (f->eof && !flow_can_drain(f) && !f->done)
+	if (f->eof && !f->done && f->pipe == NULL && f->off == f->len &&
+	    (writable || !f->ending))
 		return finish(f);
 	return FLOW_OK;
 }

@@ -16,8 +16,11 @@
  * has none, and as only an empty one is filled, splice(2) finds nothing to
  * read only where there is nothing, never for want of room.
  *
- * Owns nothing: descriptors, buffer and pipes are the caller's.  SIGPIPE must
- * be ignored, and nobody else may make the sockets of who has pipes block:
+ * Either side may be a stream (stream.h), for which `from' and `to' are its
+ * descriptors, and somebody may look at the bytes.  Then none are spliced.
+ *
+ * Owns nothing: descriptors, streams, buffer and pipes are the caller's.
+ * SIGPIPE must be ignored, and nobody else may make the sockets of who has pipes block:
  * splice(2) has no flags against either.
  */
 #ifndef SESSION_FLOW_H
@@ -29,14 +32,24 @@
 #include <stdint.h>
 
 #include "session/pipes.h"
+#include "session/stream.h"
 
 #define FLOW_DISCARD_MAX	(256 * 1024)	/* bytes */
 
 /* Counted where others may look; see scoreboard.h. */
 typedef _Atomic uint64_t flow_count;
 
+/*
+ * Shown what was read before it is passed on: the `n' bytes at p that have not
+ * passed yet.  Says how many of them may; those after are shown again, with
+ * what follows them.  With *stop nothing is read and nothing more passes,
+ * until flow_resume().
+ */
+typedef size_t	 flow_look(void *ctx, const uint8_t *p, size_t n, bool *stop);
+
 struct flow {
 	int		 from, to;	/* non-blocking */
+	struct stream	*in, *out;	/* NULL: the socket as it is */
 	uint8_t		*buf;
 	size_t		 size;
 	size_t		 off, len;	/* what is held: buf[off..len) */
@@ -44,9 +57,15 @@ struct flow {
 	bool		 broken;	/* the receiver takes no more */
 	bool		 reset;		/* it did so without an orderly end */
 	bool		 cut;		/* an end of `from' is no orderly one */
+	bool		 ending;	/* the end waits until `out' takes it */
 	bool		 done;		/* nothing will move any more */
 	bool		 last;		/* the other one is done: `to' is
 					   about to be closed anyway */
+	flow_look	*look;		/* NULL: all may pass */
+	void		*look_ctx;
+	size_t		 kept;		/* of what is held, bytes at its end
+					   that may not pass yet */
+	bool		 stopped;
 	size_t		 discarded;	/* bytes, since broken */
 	struct pipes	*pipes;		/* NULL: all is copied */
 	struct pipe	*pipe;		/* has bytes, or is NULL */
@@ -69,6 +88,19 @@ void	 flow_end(struct flow *f);
 /* Is there room to read into; is there something to write? */
 bool	 flow_can_fill(const struct flow *f);
 bool	 flow_can_drain(const struct flow *f);
+
+/*
+ * What it was stopped for is done, which took the first `used' bytes of those
+ * that were kept.
+ */
+void	 flow_resume(struct flow *f, size_t used);
+
+/* Is there something to read that poll(2) does not tell of? */
+bool	 flow_is_pending(const struct flow *f);
+
+/* Which events of poll(2) tell that `from' can be read, `to' written. */
+short	 flow_fill_events(const struct flow *f);
+short	 flow_drain_events(const struct flow *f);
 
 /*
  * Read if `readable' and there is room, then write what is held if it was

@@ -57,6 +57,13 @@ is_handed_over(struct pump *p, bool quiet)
 	return p->carried;
 }
 
+/* Look what shows, and hear signals, but do not wait. */
+static enum wait
+look(const struct pump *p, struct pollfd pfd[2], enum end *end)
+{
+	return wait_for_sides(p, pfd, 0, end) == OVER ? OVER : READY;
+}
+
 /* Wait for either side; a silence of some length is a time to hand over. */
 static enum wait
 await(struct pump *p, struct pollfd pfd[2], enum end *end)
@@ -98,11 +105,14 @@ pump_run(struct pump *p)
 			if (is_handed_over(p, false))
 				break;
 		}
+		if (relay_is_stopped(r) && !p->stopped(p->ctx, r, &end))
+			break;
 		events = relay_front_wants(r, &blind);
 		pfd[0] = interest(r->up.from, events, blind);
 		events = relay_back_wants(r, &blind);
 		pfd[1] = interest(r->down.from, events, blind);
-		if (await(p, pfd, &end) != READY)
+		if ((relay_is_pending(r) ? look(p, pfd, &end) :
+		    await(p, pfd, &end)) != READY)
 			break;
 	} while (relay_step(r, pfd[0].revents, pfd[1].revents, &end));
 	relay_end(r);

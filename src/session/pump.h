@@ -25,6 +25,13 @@ struct pump {
 	int		 quiet_ms;
 	unsigned int	 turns;
 	bool		 carried;	/* it did */
+	/*
+	 * Called when somebody who looks has stopped a flow: to do what must be
+	 * done between the two, and flow_resume().  False: it is over, with
+	 * *end.
+	 */
+	bool		 (*stopped)(void *ctx, struct relay *r,
+			    enum end *end);
 };
 
 /*

@@ -11,9 +11,9 @@ wants(const struct flow *in, const struct flow *out, bool gone, bool *blind)
 	short	 events = 0;
 
 	if (!in->done && flow_can_fill(in))
-		events |= POLLIN;
+		events |= flow_fill_events(in);
 	if (!out->done && flow_can_drain(out))
-		events |= POLLOUT;
+		events |= flow_drain_events(out);
 	*blind = events == 0 && gone;
 	return events;
 }
@@ -80,26 +80,68 @@ relay_silence(const struct relay *r)
 	return END_IDLE;
 }
 
+static bool
+is_stream(const struct relay *r)
+{
+	return r->up.in != NULL || r->up.out != NULL;
+}
+
+bool
+relay_is_pending(const struct relay *r)
+{
+	return flow_is_pending(&r->up) || flow_is_pending(&r->down);
+}
+
+bool
+relay_is_stopped(const struct relay *r)
+{
+	return (r->up.stopped || r->down.stopped) &&
+	    !flow_can_drain(&r->up) && !flow_can_drain(&r->down);
+}
+
+static bool
+is_watched(const struct relay *r)
+{
+	return r->up.look != NULL || r->down.look != NULL;
+}
+
 bool
 relay_is_empty(const struct relay *r)
 {
-	return !flow_can_drain(&r->up) && !flow_can_drain(&r->down) &&
+	return !is_stream(r) && !is_watched(r) && !flow_can_drain(&r->up) && !flow_can_drain(&r->down) &&
 	    !r->up.eof && !r->down.eof && !is_broken(r) && !r->front_gone &&
 	    !r->back_gone;
+}
+
+static bool
+is_readable(const struct flow *f, short events)
+{
+	return (events & (flow_fill_events(f) | POLLHUP | POLLERR)) != 0 ||
+	    flow_is_pending(f);
+}
+
+static bool
+is_writable(const struct flow *f, short events)
+{
+	return (events & (flow_drain_events(f) | POLLHUP | POLLERR)) != 0;
 }
 
 bool
 relay_step(struct relay *r, short front, short back, enum end *end)
 {
-	const short	 in = POLLIN | POLLHUP | POLLERR;
-	const short	 out = POLLOUT | POLLHUP | POLLERR;
 	struct flow	*up = &r->up, *down = &r->down;
+	const bool	 can_read[2] = {
+		is_readable(up, front), is_readable(down, back),
+	};
+	const bool	 can_write[2] = {
+		is_writable(up, back), is_writable(down, front),
+	};
 	bool		 blind;
 
 	/* Before the first step, which changes what is wanted. */
 	r->front_gone |= front != 0 && relay_front_wants(r, &blind) == 0;
 	r->back_gone |= back != 0 && relay_back_wants(r, &blind) == 0;
-	if (flow_step(up, (front & in) != 0, (back & out) != 0) ==
+	if (flow_step(up, can_read[0], can_write[0]) ==
 	    FLOW_FROM_RESET) {
 		*end = up->broken ? outcome(r) : END_CLIENT_RESET;
 		return false;
@@ -107,7 +149,7 @@ relay_step(struct relay *r, short front, short back, enum end *end)
 	/* A reset is told once: here, and not to the reader. */
 	down->cut |= up->reset;
 	down->last = up->done;
-	if (flow_step(down, (back & in) != 0, (front & out) != 0) ==
+	if (flow_step(down, can_read[1], can_write[1]) ==
 	    FLOW_FROM_RESET) {
 		*end = down->broken ? outcome(r) : END_SERVER_RESET;
 		return false;

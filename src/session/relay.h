@@ -40,11 +40,26 @@ bool	 relay_step(struct relay *r, short front, short back, enum end *end);
 /* It is over, or goes on elsewhere: pipes that it has are taken back. */
 void	 relay_end(struct relay *r);
 
+/*
+ * Has somebody who looks stopped a flow, and is all before that passed on, on
+ * both sides?
+ */
+bool	 relay_is_stopped(const struct relay *r);
+
 /* How long, in ms, nothing may show, and what it means when nothing did. */
 int	 relay_patience(const struct relay *r);
 enum end relay_silence(const struct relay *r);
 
-/* Is every byte passed on that was read, and has no side ended? */
+/*
+ * Is there something to do that poll(2) does not tell of, as TLS has bytes in
+ * memory?  Then relay_step() does it whatever shows.
+ */
+bool	 relay_is_pending(const struct relay *r);
+
+/*
+ * Is every byte passed on that was read, and has no side ended?  Not with
+ * streams: what they remember cannot go elsewhere.
+ */
 bool	 relay_is_empty(const struct relay *r);
 
 #endif

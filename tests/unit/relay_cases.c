@@ -269,13 +269,13 @@ set_small(int fd, int name)
 	    sizeof(size)), 0);
 }
 
-struct stream {
+struct parcel {
 	size_t	 sent, got;
 };
 
 /* One write and one read of what poll says is ready, compared. */
 static void
-move(struct stream *s, int to, int from, size_t all)
+move(struct parcel *s, int to, int from, size_t all)
 {
 	uint8_t		 out[8192], in[8192];
 	size_t		 len = all - s->sent;
@@ -298,7 +298,7 @@ move(struct stream *s, int to, int from, size_t all)
 START_TEST(tiny_socket_buffers_lose_nothing_either_way)
 {
 	const size_t	 all = 3000000;
-	struct stream	 up = { 0, 0 }, down = { 0, 0 };
+	struct parcel	 up = { 0, 0 }, down = { 0, 0 };
 	int64_t		 deadline = io_now_ms() + 4 * UNIT_MS;
 
 	set_small(front, SO_SNDBUF);
