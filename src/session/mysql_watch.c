@@ -1,0 +1,138 @@
+#include <stdatomic.h>
+#include <string.h>
+
+#include "session/mysql_watch.h"
+#include "wire/mysql_auth.h"
+
+#define ER_HANDSHAKE	1043
+#define ER_NET_READ	1158
+
+/* Is it, by its number, the first of a command? */
+static bool
+is_first(const struct mysql_watch *w, const struct mysql_header *h,
+    uint64_t down)
+{
+	return h->seq == 0 && h->len > 0 && !w->goes_on &&
+	    (w->seq != UINT8_MAX || down != w->down_then);
+}
+
+/* How many bytes of it may pass that stand before its payload; 0: wait. */
+static size_t
+look_at_header(struct mysql_watch *w, const uint8_t *p, size_t n, bool *stop)
+{
+	uint64_t		 down = atomic_load_explicit(w->down,
+				    memory_order_relaxed);
+	struct mysql_header	 h;
+
+	if (n < MYSQL_HEADER_LEN)
+		return 0;
+	mysql_header_decode(p, &h);
+	if (is_first(w, &h, down)) {
+		if (n == MYSQL_HEADER_LEN)
+			return 0;
+		*stop = p[MYSQL_HEADER_LEN] == MYSQL_COM_CHANGE_USER;
+		if (*stop)
+			return 0;
+	}
+	w->left = h.len;
+	w->goes_on = h.len == MYSQL_PACKET_MAX;
+	w->seq = h.seq;
+	w->down_then = down;
+	return MYSQL_HEADER_LEN;
+}
+
+size_t
+mysql_watch_look(void *ctx, const uint8_t *p, size_t n, bool *stop)
+{
+	struct mysql_watch	*w = ctx;
+	size_t			 at = 0, len;
+
+	while (at < n) {
+		if (w->left > 0) {
+			len = n - at < w->left ? n - at : w->left;
+			w->left -= (uint32_t)len;
+		} else {
+			len = look_at_header(w, p + at, n - at, stop);
+			if (len == 0)
+				break;
+		}
+		at += len;
+	}
+	return at;
+}
+
+static void
+copy_user(const struct mysql_change_user *c, char *user, size_t size)
+{
+	size_t	 n = c->user.len < size - 1 ? c->user.len : size - 1;
+
+	if (n > 0)
+		memcpy(user, c->user.p, n);
+	user[n] = '\0';
+}
+
+/* Pass the command on, without what must not be seen at the server's side. */
+static int
+begin(struct mysql_exchange *x, uint32_t caps, uint32_t back_caps, char *user,
+    size_t size, enum end *end)
+{
+	struct mysql_change_user	 c;
+	uint8_t				 buf[MYSQL_PAYLOAD_MAX];
+	const char			*why = "";
+	struct rd			 r;
+	struct wr			 w;
+	int				 rc;
+
+	if (mysql_side_read(&x->front, x->deadline, x->told, end, &why) == -1)
+		return mysql_exchange_refuse(x, end, *end, ER_NET_READ,
+		    "08S01", "%s", why);
+	rd_init(&r, mysql_side_payload(&x->front), x->front.len);
+	if (mysql_change_user_decode(&r, caps, &c) == -1)
+		return mysql_exchange_refuse(x, end, END_PROTOCOL,
+		    ER_HANDSHAKE, "08S01", "COM_CHANGE_USER is malformed");
+	copy_user(&c, user, size);
+	if (!mysql_exchange_is_hash(c.plugin)) {
+		c.plugin = mysql_exchange_nobodys_plugin();
+		c.auth = (struct mysql_bytes){ (const uint8_t *)"", 0 };
+	} else if (c.plugin.len > 0)
+		mysql_exchange_rename_plugin(x, c.plugin);
+	wr_init(&w, buf, sizeof(buf));
+	mysql_change_user_encode(&w, back_caps, &c);
+	if (!wr_ok(&w))
+		return mysql_exchange_refuse(x, end, END_PROTOCOL,
+		    ER_HANDSHAKE, "08S01", "COM_CHANGE_USER is too long");
+	rc = mysql_side_write(&x->back, buf, wr_len(&w), x->deadline, x->told,
+	    end, &why);
+	explicit_bzero(buf, wr_len(&w));
+	if (rc == -1)
+		return mysql_exchange_refuse(x, end, *end, ER_NET_READ,
+		    "08S01", "%s", why);
+	return 0;
+}
+
+bool
+mysql_watch_change(struct mysql_exchange *x, uint32_t caps,
+    uint32_t back_caps, const uint8_t *p, size_t n, size_t *used, char *user,
+    size_t size, enum end *end)
+{
+	bool	 begun;
+	int	 rc;
+
+	x->front.early = p;
+	x->front.nearly = n;
+	x->front.seq = x->back.seq = 0;
+	x->refusal.code = 0;
+	x->settled = x->server_waits = false;
+	begun = begin(x, caps, back_caps, user, size, end) == 0;
+	rc = begun ? mysql_exchange_run(x, end) : -1;
+	*used = n - x->front.nearly;
+	x->front.nearly = 0;
+	/* What the server refused the client has heard from itself. */
+	if (rc == 0 || (begun && *end == END_LOGIN && x->settled &&
+	    x->refusal.code == 0))
+		return true;
+	mysql_exchange_tell(x, *end, true);
+	if (begun)
+		mysql_exchange_give_up(x);
+	return false;
+}
