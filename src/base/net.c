@@ -188,34 +188,48 @@ unix_text(const struct net_addr *a, char *buf, size_t size)
 }
 
 char *
-net_text(const struct net_addr *a, char *buf, size_t size)
+net_host_text(const struct net_addr *a, char *buf, size_t size)
 {
 	static const uint8_t	 mapped[12] = { [10] = 0xff, [11] = 0xff };
 	const struct in6_addr	*in6 = &a->u.in6.sin6_addr;
-	char			 host[INET6_ADDRSTRLEN] = "?";
 
+	snprintf(buf, size, "?");
 	switch (a->u.sa.sa_family) {
 	case AF_INET:
-		inet_ntop(AF_INET, &a->u.in.sin_addr, host, sizeof(host));
-		snprintf(buf, size, "%s:%u", host, ntohs(a->u.in.sin_port));
+		(void)inet_ntop(AF_INET, &a->u.in.sin_addr, buf,
+		    (socklen_t)size);
 		break;
 	case AF_INET6:
-		if (memcmp(in6, mapped, sizeof(mapped)) == 0) {
-			inet_ntop(AF_INET, in6->s6_addr + 12, host,
-			    sizeof(host));
-			snprintf(buf, size, "%s:%u", host,
-			    ntohs(a->u.in6.sin6_port));
-			break;
-		}
-		inet_ntop(AF_INET6, in6, host, sizeof(host));
-		snprintf(buf, size, "[%s]:%u", host,
-		    ntohs(a->u.in6.sin6_port));
+		if (memcmp(in6, mapped, sizeof(mapped)) == 0)
+			(void)inet_ntop(AF_INET, in6->s6_addr + 12, buf,
+			    (socklen_t)size);
+		else
+			(void)inet_ntop(AF_INET6, in6, buf, (socklen_t)size);
 		break;
 	case AF_UNIX:
 		unix_text(a, buf, size);
+	}
+	return buf;
+}
+
+char *
+net_text(const struct net_addr *a, char *buf, size_t size)
+{
+	char	 host[NET_TEXT_MAX];
+	bool	 bare;
+
+	net_host_text(a, host, sizeof(host));
+	/* An IPv6 address that has kept its colons. */
+	bare = a->u.sa.sa_family == AF_INET6 && strchr(host, ':') != NULL;
+	switch (a->u.sa.sa_family) {
+	case AF_INET:
+	case AF_INET6:
+		snprintf(buf, size, bare ? "[%s]:%u" : "%s:%u", host,
+		    ntohs(a->u.sa.sa_family == AF_INET ? a->u.in.sin_port :
+		    a->u.in6.sin6_port));
 		break;
 	default:
-		snprintf(buf, size, "?");
+		snprintf(buf, size, "%s", host);
 	}
 	return buf;
 }

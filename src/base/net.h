@@ -65,6 +65,8 @@ void	 net_set_port(struct net_addr *a, uint16_t port);
  * IPv6 is shown as IPv4.  Always ends with a NUL; returns buf.
  */
 char	*net_text(const struct net_addr *a, char *buf, size_t size);
+/* The same without the port. */
+char	*net_host_text(const struct net_addr *a, char *buf, size_t size);
 
 /* What a TCP connection is given; keepalive itself is always on. */
 struct net_tcp {

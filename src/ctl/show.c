@@ -167,9 +167,11 @@ void
 show_sessions(const json_t *objects, bool rates, FILE *out)
 {
 	struct table	*t = table_new(rates ?
-			    "ID PID> LISTENER CLIENT SERVER AGE> UP> DOWN> "
+			    "ID PID> LISTENER CLIENT TLS USER SERVER AGE> "
+			    "UP> DOWN> "
 			    "UP/S> DOWN/S>" :
-			    "ID PID> LISTENER CLIENT SERVER AGE> UP> DOWN>");
+			    "ID PID> LISTENER CLIENT TLS USER SERVER AGE> "
+			    "UP> DOWN>");
 	const json_t	*o;
 	size_t		 i;
 
@@ -182,6 +184,8 @@ show_sessions(const json_t *objects, bool rates, FILE *out)
 		table_number(t, number(s, "pid"));
 		table_cell(t, text(s, "listener"));
 		table_cell(t, text(s, "client"));
+		table_cell(t, text(s, "tls"));
+		table_cell(t, text(s, "user"));
 		table_cell(t, text(s, "server"));
 		cell_age(t, s, "age_ms");
 		cell_bytes(t, s, "up");

@@ -30,6 +30,14 @@ age_ms(int64_t since_us)
 	return since_us > 0 && since_us < now ? (now - since_us) / 1000 : 0;
 }
 
+/* What there may be none of. */
+static void
+add_text(json_t *o, const char *key, const char *text)
+{
+	if (text[0] != '\0')
+		json_object_set_new(o, key, client_text(text));
+}
+
 static json_t *
 session_object(const struct board_session *s)
 {
@@ -43,9 +51,11 @@ session_object(const struct board_session *s)
 	json_object_set_new(o, "generation", json_integer(s->generation));
 	json_object_set_new(o, "listener", client_text(s->s.listener));
 	json_object_set_new(o, "client", client_text(s->s.client));
-	if (s->s.via[0] != '\0')
-		json_object_set_new(o, "via", client_text(s->s.via));
+	add_text(o, "via", s->s.via);
+	add_text(o, "tls", s->s.tls);
+	add_text(o, "user", s->s.user);
 	json_object_set_new(o, "server", client_text(s->s.server));
+	add_text(o, "server_tls", s->s.server_tls);
 	json_object_set_new(o, "connected",
 	    json_boolean(s->s.connected_us != 0));
 	json_object_set_new(o, "age_ms",

@@ -10,14 +10,15 @@
 #include "process/scoreboard.h"
 
 #define PAGE	((size_t)4096)
+/* What all share comes first, on pages of its own. */
+#define SHARED	((sizeof(struct sb_pool) + PAGE - 1) / PAGE * PAGE)
 
 _Static_assert(sizeof(struct sb_worker) <= 4096, "one page a worker");
-_Static_assert(sizeof(struct sb_pool) <= 4096, "one page a pool");
 
 static size_t
 size_of(size_t workers, size_t stride)
 {
-	return PAGE + workers * stride;
+	return SHARED + workers * stride;
 }
 
 int
@@ -45,7 +46,7 @@ scoreboard_open(struct scoreboard *sb, int fd, size_t workers, size_t stride)
 struct sb_worker *
 scoreboard_worker(const struct scoreboard *sb, size_t i)
 {
-	return (struct sb_worker *)(void *)((char *)sb->pool + PAGE +
+	return (struct sb_worker *)(void *)((char *)sb->pool + SHARED +
 	    i * sb->stride);
 }
 
@@ -61,9 +62,10 @@ scoreboard_enter(struct scoreboard *sb, size_t i, struct sb_pool **pool,
 {
 	void	*p, *q;
 
-	p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, sb->fd, 0);
+	p = mmap(NULL, SHARED, PROT_READ | PROT_WRITE, MAP_SHARED, sb->fd,
+	    0);
 	q = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, sb->fd,
-	    (off_t)((i + 1) * PAGE));
+	    (off_t)(SHARED + i * PAGE));
 	if (p == MAP_FAILED || q == MAP_FAILED)
 		return -1;
 	close(sb->fd);
@@ -143,6 +145,9 @@ end_texts(struct sb_session *s)
 	s->listener[SB_LISTENER_MAX - 1] = '\0';
 	s->client[SB_ADDR_MAX - 1] = '\0';
 	s->via[SB_ADDR_MAX - 1] = '\0';
+	s->user[SB_USER_MAX - 1] = '\0';
+	s->tls[SB_TLS_MAX - 1] = '\0';
+	s->server_tls[SB_TLS_MAX - 1] = '\0';
 	s->server[SB_ADDR_MAX - 1] = '\0';
 }
 

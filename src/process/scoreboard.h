@@ -1,8 +1,8 @@
 /*
  * scoreboard.h - what each worker is doing, where its spawner can see it.
  *
- * One memory object a spawner: a page that all its workers share, for
- * counting, then one page a worker, which that worker and the spawner alone
+ * One memory object a spawner: what all its workers share, for counting and
+ * what they know, then one page a worker, which that worker and the spawner alone
  * map.  A worker writes its page and nobody locks; a reader takes a copy and
  * asks whether it was written meanwhile.  What a worker wrote is believed
  * only as far as it is possible: the spawner counts the pages against it.
@@ -22,12 +22,22 @@
 
 #define SB_LISTENER_MAX	40	/* bytes with the NUL, of each text */
 #define SB_ADDR_MAX	128
+#define SB_USER_MAX	64	/* longer names are cut */
+#define SB_TLS_MAX	8
 #define SB_TROUBLE	128	/* servers that just failed */
 /* What lies between records: a page where each has its own owner. */
 #define SB_STRIDE_PAGE	4096
 #define SB_STRIDE_DENSE	((sizeof(struct sb_worker) + 63) / 64 * 64)
 #define SB_NO_SERVER	UINT32_MAX
 #define SB_SPAWNERS_MAX	256	/* of one pool at once, old ones draining */
+
+/* What is known of the servers of one backend; see known.h. */
+struct sb_known {
+	_Atomic uint32_t	 version;	/* 0 at first, odd while changed */
+	uint32_t		 caps, mariadb_caps;
+	uint8_t			 charset;
+	char			 text[64];
+};
 
 /* Shared by the workers of one spawner. */
 struct sb_pool {
@@ -41,6 +51,7 @@ struct sb_pool {
 	_Atomic uint32_t	 lacking;	/* accept fails; it was said */
 	_Atomic uint32_t	 turns[CONF_BACKENDS_MAX];	/* sessions */
 	_Atomic uint64_t	 trouble[SB_TROUBLE];	/* see route.c */
+	struct sb_known		 known[CONF_BACKENDS_MAX];
 };
 
 /* Live workers of a pool by spawner; only spawners and master map it. */
@@ -66,6 +77,9 @@ struct sb_session {
 	char		 client[SB_ADDR_MAX];
 	char		 via[SB_ADDR_MAX];	/* the proxy before it, or "" */
 	char		 server[SB_ADDR_MAX];
+	char		 user[SB_USER_MAX];	/* who logged in, or "" */
+	char		 tls[SB_TLS_MAX];	/* "TLSv1.3", or "" */
+	char		 server_tls[SB_TLS_MAX];
 };
 
 struct sb_worker {

@@ -12,38 +12,34 @@
 #include "base/sig.h"
 #include "process/proc.h"
 #include "process/serve.h"
-#include "session/front.h"
+#include "process/secure.h"
+#include "process/session.h"
 #include "session/pump.h"
 
-#define ANSWER_MS	2000	/* for the keeper to answer */
 #define PAUSE_MS	10	/* without a byte, and a crowd goes first */
 #define QUIET_MS	1000	/* without a byte, and a session is idle */
 #define TURNS		8	/* waits between looks for a crowd */
 
-/* What one session is made of. */
-struct session {
-	struct server			*s;
-	const struct conf_listener	*l;
-	const struct conf_backend	*backend;
-	size_t				 listener;	/* index */
-	struct net_tcp			 tcp;		/* for its dials */
-	struct access_source		 source;
-	struct front			 front;
-	struct back			 back;
-	int64_t				 deadline;	/* to be relayed by */
-	int64_t				 end_by;	/* or 0 */
-	bool				 asked;	/* the keeper counts it */
-	bool				 counted;	/* and holds a place */
-	bool				 carried;	/* not ours any more */
-	enum end			 end;
-	const char			*why;	/* in the words of front, back,
-						   or this file */
-};
-
-static void
-id_text(uint64_t id, char *buf, size_t size)
+void
+session_id_text(uint64_t id, char *buf, size_t size)
 {
 	snprintf(buf, size, "%016" PRIx64, id);
+}
+
+int
+session_refuse(struct session *ss, enum end end, const char *why)
+{
+	ss->end = end;
+	ss->why = why;
+	return -1;
+}
+
+/* What there may be none of. */
+static void
+add_text(struct logline *l, const char *key, const char *text)
+{
+	if (text[0] != '\0')
+		logline_add(l, LOGLINE_STRING, key, text);
 }
 
 void
@@ -53,13 +49,13 @@ serve_log(const struct sb_session *s, uint64_t up, uint64_t down,
 	struct logline	 l = { .level = LOGLINE_INFO };
 	int64_t		 took = io_now_us() - s->accepted_us;
 	int64_t		 dial = s->connected_us - s->accepted_us;
-	char		 id[20], bytes[2][24], ms[32], connect[32];
+	char		 id[SESSION_ID_MAX], bytes[2][24], ms[32], connect[32];
 
 	if (!log_wants(LOGLINE_INFO))
 		return;
 	l.event = logline_string("session");
 	l.text = logline_string("");
-	id_text(s->id, id, sizeof(id));
+	session_id_text(s->id, id, sizeof(id));
 	snprintf(bytes[0], sizeof(bytes[0]), "%" PRIu64, up);
 	snprintf(bytes[1], sizeof(bytes[1]), "%" PRIu64, down);
 	snprintf(ms, sizeof(ms), "%" PRId64 ".%03d", took / 1000,
@@ -67,10 +63,11 @@ serve_log(const struct sb_session *s, uint64_t up, uint64_t down,
 	logline_add(&l, LOGLINE_STRING, "id", id);
 	logline_add(&l, LOGLINE_STRING, "listener", s->listener);
 	logline_add(&l, LOGLINE_STRING, "client", s->client);
-	if (s->via[0] != '\0')
-		logline_add(&l, LOGLINE_STRING, "via", s->via);
-	if (s->server[0] != '\0')
-		logline_add(&l, LOGLINE_STRING, "server", s->server);
+	add_text(&l, "via", s->via);
+	add_text(&l, "tls", s->tls);
+	add_text(&l, "user", s->user);
+	add_text(&l, "server", s->server);
+	add_text(&l, "server_tls", s->server_tls);
 	logline_add(&l, LOGLINE_NUMBER, "up", bytes[0]);
 	logline_add(&l, LOGLINE_NUMBER, "down", bytes[1]);
 	logline_add(&l, LOGLINE_NUMBER, "ms", ms);
@@ -80,8 +77,8 @@ serve_log(const struct sb_session *s, uint64_t up, uint64_t down,
 		logline_add(&l, LOGLINE_NUMBER, "connect_ms", connect);
 	}
 	logline_add(&l, LOGLINE_STRING, "end", end);
-	if (why != NULL && why[0] != '\0')
-		logline_add(&l, LOGLINE_STRING, "why", why);
+	if (why != NULL)
+		add_text(&l, "why", why);
 	log_event(&l);
 }
 
@@ -203,16 +200,19 @@ relay(struct session *ss)
 	struct pump		 p = {
 		.relay.idle_ms = ms_to_int(c->timeouts.idle),
 		.relay.half_closed_ms = ms_to_int(c->timeouts.half_closed),
-		.told = &ss->s->told,
+		.told = &ss->s->told, .ctx = ss,
 	};
 
 	flow_init(&p.relay.up, front, back, ss->s->buf, size, &board->up);
 	flow_init(&p.relay.down, back, front, ss->s->buf + size, size,
 	    &board->down);
+	p.relay.up.in = p.relay.down.out = ss->front_stream;
+	p.relay.down.in = p.relay.up.out = ss->back_stream;
 	p.relay.up.pipes = p.relay.down.pipes = ss->s->pipes;
-	if (ss->l->carry != CONF_CARRY_NEVER) {
+	secure_watch(ss, &p);
+	if (ss->l->carry != CONF_CARRY_NEVER && ss->front_stream == NULL &&
+	    ss->back_stream == NULL) {
 		p.hand_over = hand_over;
-		p.ctx = ss;
 		p.quiet_ms = ss->l->carry == CONF_CARRY_ALWAYS ? 0 : QUIET_MS;
 		p.pause_ms = ss->l->carry == CONF_CARRY_ALWAYS ? 0 : PAUSE_MS;
 		p.turns = ss->l->carry == CONF_CARRY_ALWAYS ? 0 : TURNS;
@@ -222,6 +222,7 @@ relay(struct session *ss)
 		ss->end_by = io_now_ms() + c->timeouts.session;
 	}
 	ss->end = pump_run(&p);
+	secure_over(ss);
 	pipes_trim(ss->s->pipes);
 	if (c->timeouts.session > 0)
 		set_alarm(0);
@@ -237,162 +238,6 @@ relay(struct session *ss)
 	ss->carried = p.carried;
 }
 
-static void
-note_server(struct session *ss)
-{
-	struct sb_worker	*board = ss->s->board;
-	const struct back	*b = &ss->back;
-
-	sb_write_begin(board);
-	if (b->tried > 0) {
-		net_text(&b->addr, board->session.server,
-		    sizeof(board->session.server));
-		board->session.server_index =
-		    (uint32_t)ss->backend->servers.v[b->server].index;
-	}
-	if (b->fd != -1)
-		board->session.connected_us = io_now_us();
-	sb_write_end(board);
-}
-
-/* A server did not answer: nobody else need find out for himself. */
-static void
-on_failed(void *ctx, uint32_t server)
-{
-	struct session	*ss = ctx;
-	uint32_t	 index =
-			    (uint32_t)ss->backend->servers.v[server].index;
-
-	route_failed(&ss->s->router, index);
-	ask_failed(ss->s->ask, index);
-	ss->asked |= ss->backend->placed;
-}
-
-static int
-dial(struct session *ss, const struct back_candidate *candidates, size_t n,
-    int64_t deadline)
-{
-	const struct back_options	 o = {
-		.source = &ss->backend->source, .tcp = &ss->tcp,
-		.told = &ss->s->told, .failed = on_failed, .ctx = ss,
-	};
-	int				 rc;
-
-	rc = back_dial(&ss->back, candidates, n, &o, ss->front.fd, deadline,
-	    &ss->end);
-	ss->why = ss->back.why;
-	note_server(ss);
-	return rc;
-}
-
-static int
-refuse(struct session *ss, enum end end, const char *why)
-{
-	ss->end = end;
-	ss->why = why;
-	return -1;
-}
-
-/* Servers of the worker's own choice, in turn. */
-static int
-dial_by_book(struct session *ss, uint64_t key, int64_t deadline)
-{
-	struct back_candidate	 candidates[BACK_CANDIDATES_MAX];
-	const char		*why;
-	size_t			 n;
-
-	n = route_candidates(&ss->s->router, ss->l->backend, key, candidates,
-	    BACK_CANDIDATES_MAX, &why);
-	if (n == 0)
-		return refuse(ss, END_UNREACHABLE, why);
-	return dial(ss, candidates, n, deadline);
-}
-
-/* Servers of the keeper's choice, one after the other. */
-static int
-dial_by_keeper(struct session *ss, uint64_t key, int64_t deadline)
-{
-	struct back_candidate	 candidates[BOOK_ADDRS_MAX];
-	int64_t			 left = ss->backend->retries, began, until;
-	uint64_t		 tried = 0;
-	enum ask_verdict	 verdict;
-	size_t			 server, n;
-
-	for (;; left--) {
-		began = io_now_ms();
-		ss->asked = true;
-		if (ask_place(ss->s->ask, (uint32_t)ss->l->backend, key,
-		    tried, ss->front.fd, began + ANSWER_MS +
-		    ss->backend->queue.timeout, &verdict, &server,
-		    &ss->end) == -1)
-			return -1;
-		if (verdict != ASK_OK) {
-			/* The servers that were tried say more. */
-			if (tried != 0)
-				return -1;
-			return refuse(ss, verdict == ASK_NO_SERVER ?
-			    END_UNREACHABLE : END_LIMIT, ask_text(verdict));
-		}
-		if (server >= ss->backend->servers.n)
-			return refuse(ss, END_INTERNAL, "the keeper chose a "
-			    "server that there is not");
-		/* Time in the queue is not time that a server took. */
-		deadline += io_now_ms() - began;
-		tried |= (uint64_t)1 << server;
-		n = route_addresses(&ss->s->router, ss->l->backend, server,
-		    candidates, BOOK_ADDRS_MAX);
-		until = left > 0 && ss->backend->servers.n > 1 ?
-		    deadline - io_left_ms(deadline) / 2 : deadline;
-		if (dial(ss, candidates, n, until) == 0)
-			return 0;
-		if (ss->end != END_UNREACHABLE || left == 0 ||
-		    io_left_ms(deadline) == 0)
-			return -1;
-	}
-}
-
-static int
-connect_back(struct session *ss)
-{
-	const struct conf	*c = ss->s->router.conf;
-	int64_t			 deadline = io_now_ms() +
-				    c->timeouts.connect;
-	bool			 hasty = ss->deadline < deadline;
-	uint64_t		 key = route_key(&ss->s->router,
-				    ss->l->backend, &ss->source);
-	int			 rc;
-
-	if (hasty)
-		deadline = ss->deadline;
-	if (ss->backend->placed)
-		rc = dial_by_keeper(ss, key, deadline);
-	else
-		rc = dial_by_book(ss, key, deadline);
-	if (rc == -1 && ss->end == END_UNREACHABLE && hasty &&
-	    io_left_ms(deadline) == 0)
-		ss->end = END_TIMEOUT;
-	return rc;
-}
-
-/* Say to the server who the client is, if it wants to hear that. */
-static int
-introduce(struct session *ss)
-{
-	const struct conf_server	*server =
-	    &ss->backend->servers.v[ss->back.server];
-	const char			*why;
-	char				 id[20];
-
-	if (server->send_proxy == 0)
-		return 0;
-	id_text(ss->s->board->session.id, id, sizeof(id));
-	if (back_send_proxy(ss->back.fd, (int)server->send_proxy,
-	    &ss->front.client, front_to(&ss->front), id, &why) == 0)
-		return 0;
-	net_abort(ss->back.fd);
-	return refuse(ss, END_SERVER_RESET, why);
-}
-
 /* Is there room for one more, here and from there? */
 static int
 ask_in(struct session *ss)
@@ -403,12 +248,12 @@ ask_in(struct session *ss)
 		return 0;
 	ss->asked = true;
 	if (ask_admit(ss->s->ask, (uint32_t)ss->listener, &ss->source,
-	    ss->front.fd, io_now_ms() + ANSWER_MS, &verdict,
+	    ss->front.fd, io_now_ms() + SESSION_ANSWER_MS, &verdict,
 	    &ss->end) == -1)
 		return -1;
 	if (verdict == ASK_OK)
 		return 0;
-	return refuse(ss, END_LIMIT, ask_text(verdict));
+	return session_refuse(ss, END_LIMIT, ask_text(verdict));
 }
 
 static void
@@ -449,6 +294,15 @@ open_front(struct session *ss)
 	return rc;
 }
 
+static int
+let_in(struct session *ss)
+{
+	if (open_front(ss) == 0 && ask_in(ss) == 0)
+		return 0;
+	secure_deny(ss);
+	return -1;
+}
+
 static void
 begin(struct session *ss, int fd, const struct net_addr *peer)
 {
@@ -487,6 +341,18 @@ finish(struct session *ss)
 	atomic_fetch_add(&board->served, 1);
 }
 
+/* Who was told why is given the time to read it; others see a reset. */
+static void
+close_front(struct session *ss)
+{
+	if (ss->told) {
+		if (ss->front_stream != NULL)
+			stream_shut(ss->front_stream);
+		close(ss->front.fd);
+	} else
+		net_abort(ss->front.fd);
+}
+
 void
 serve(struct server *s, size_t listener, int fd, const struct net_addr *peer)
 {
@@ -495,6 +361,7 @@ serve(struct server *s, size_t listener, int fd, const struct net_addr *peer)
 	struct session			 ss = {
 		.s = s, .l = l, .listener = listener,
 		.backend = &c->backends[l->backend],
+		.backend_index = l->backend,
 		.tcp = {
 			.nodelay = l->nodelay,
 			.keepalive_idle = (int)(l->keepalive.idle / 1000),
@@ -507,12 +374,12 @@ serve(struct server *s, size_t listener, int fd, const struct net_addr *peer)
 	};
 
 	begin(&ss, fd, peer);
-	if (open_front(&ss) == 0 && ask_in(&ss) == 0 &&
-	    connect_back(&ss) == 0 && introduce(&ss) == 0) {
+	if (let_in(&ss) == 0 && secure_open(&ss) == 0) {
 		if (ss.asked)
 			ask_established(s->ask);
 		relay(&ss);
 	} else
-		net_abort(fd);
+		close_front(&ss);
+	secure_close(&ss);
 	finish(&ss);
 }

@@ -4,6 +4,7 @@
 #ifndef PROCESS_SERVE_H
 #define PROCESS_SERVE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "process/ask.h"
@@ -13,6 +14,9 @@
 #include "session/pipes.h"
 #include "session/relay.h"
 #include "session/told.h"
+
+struct contexts;
+struct sign_line;
 
 /* What a worker has for all its sessions. */
 struct server {
@@ -27,6 +31,10 @@ struct server {
 	uint64_t	 next_id;
 	uint8_t		*buf;		/* for both directions */
 	struct pipes	*pipes;		/* as well */
+	const struct contexts *contexts;	/* or NULL: no TLS at all */
+	struct sign_line *signer;	/* or NULL: nobody has keys */
+	bool		 spent;		/* it has read what only one session
+					   may have said */
 };
 
 /*

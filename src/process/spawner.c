@@ -24,9 +24,11 @@
 #include "base/mem.h"
 #include "base/sig.h"
 #include "process/channel.h"
+#include "process/contexts.h"
 #include "process/role.h"
 #include "process/sandbox.h"
 #include "process/serve.h"
+#include "process/sign_ask.h"
 #include "process/worker.h"
 #include "session/end.h"
 
@@ -35,6 +37,7 @@
 #define PAUSE_MS	500	/* when workers cannot be forked or die young */
 #define YOUNG_DEATHS	8	/* in a row, before that */
 #define KILL_MS		500	/* from TERM to KILL */
+#define ROTATE_MS	(3600 * 1000)	/* a key of session tickets */
 #define CALM_TICKS	10	/* of too many idle ones, before some go */
 
 enum phase {
@@ -45,6 +48,8 @@ enum phase {
 
 struct spawner {
 	struct setup		*s;
+	struct contexts		*contexts;
+	struct sign_line	*signer;	/* or NULL */
 	struct scoreboard	 sb;
 	const struct book_entry	*book;
 	struct sb_live		*live;
@@ -67,6 +72,7 @@ struct spawner {
 	int32_t			 least_idle;	/* in the last ticks */
 	unsigned int		 ticks;
 	int64_t			 next_tick;
+	int64_t			 rotate_at;
 };
 
 /* Workers of the pool, those of other spawners included. */
@@ -98,6 +104,7 @@ fork_worker(struct spawner *sp, size_t slot)
 	struct worker_start	 start = {
 		.s = sp->s, .book = sp->book, .sb = &sp->sb, .slot = slot,
 		.kick = sp->kick, .spawner = getpid(),
+		.contexts = sp->contexts, .signer = sp->signer,
 	};
 	pid_t			 pid;
 
@@ -311,6 +318,11 @@ tick(struct spawner *sp)
 	sp->next_tick = io_now_ms() + TICK_MS;
 	if (sp->phase != SERVING)
 		return;
+	if (io_now_ms() >= sp->rotate_at && contexts_has_tickets(
+	    sp->contexts)) {
+		contexts_rotate(sp->contexts);
+		sp->rotate_at = io_now_ms() + ROTATE_MS;
+	}
 	recount(sp);
 	if (sp->ticks == 0 || idle < sp->least_idle)
 		sp->least_idle = idle;
@@ -389,6 +401,23 @@ static const struct channel_rule requests[] = {
 	{ MSG_KILL,	ROLE_CONTROL,	0,	on_kill },
 };
 
+/* Certificates are read once, here; workers share what comes of them. */
+static void
+prepare_tls(struct spawner *sp)
+{
+	struct setup	*s = sp->s;
+	char		 why[TLS_WHY_MAX] = "";
+
+	if (s->signer_fd != -1)
+		sp->signer = sign_ask_new(s->signer_fd, s->start.generation);
+	if (sign_init(sign_ask_signature, sp->signer) == -1)
+		log_fatal(1, "OpenSSL takes no keys that are elsewhere");
+	sp->contexts = contexts_new(s, why);
+	if (sp->contexts == NULL)
+		log_fatal(1, "%s", why);
+	sp->rotate_at = io_now_ms() + ROTATE_MS;
+}
+
 static struct spawner *
 prepare(struct setup *s)
 {
@@ -414,6 +443,7 @@ prepare(struct setup *s)
 	sp->kick = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (sp->kick == -1)
 		log_fatal(1, "eventfd: %s", strerror(errno));
+	prepare_tls(sp);
 	return sp;
 }
 

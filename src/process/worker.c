@@ -187,7 +187,8 @@ serve_until_told(struct worker *w)
 			continue;
 		become_busy(w);
 		serve(&w->server, sl->listener, fd, &client);
-		if (--left == 0 || is_told_to_end(w))
+		/* What one has said shall not be there for the next. */
+		if (--left == 0 || w->server.spent || is_told_to_end(w))
 			return;
 		become_idle(w);
 	}
@@ -224,6 +225,8 @@ prepare_server(struct worker *w)
 	v->generation = s->start.generation;
 	v->router = (struct router){ w->conf, w->start->book, w->pool };
 	v->board = w->board;
+	v->contexts = w->start->contexts;
+	v->signer = w->start->signer;
 	v->ask = ask_new(s->keeper_fd, s->start.generation);
 	v->cpus = proc_cpus();
 	handover_init(&v->handover, s->carrier_fd, w->board);

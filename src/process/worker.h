@@ -8,6 +8,9 @@
 #include "process/scoreboard.h"
 #include "process/setup.h"
 
+struct contexts;
+struct sign_line;
+
 /* What a spawner's child begins with. */
 struct worker_start {
 	const struct setup	*s;
@@ -16,6 +19,8 @@ struct worker_start {
 	size_t			 slot;		/* its page */
 	int			 kick;		/* eventfd: wakes the spawner */
 	pid_t			 spawner;
+	const struct contexts	*contexts;
+	struct sign_line	*signer;	/* or NULL */
 };
 
 /*

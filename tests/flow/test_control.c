@@ -203,7 +203,8 @@ START_TEST(sessions_are_counted_at_servers_and_listeners)
 	snprintf(want, sizeof(want), "sessions --server=127.0.0.1:%d",
 	    server_port);
 	expect(0, "web", want);
-	expect(0, "ID  PID  LISTENER  CLIENT  SERVER  AGE  UP  DOWN\n",
+	expect(0, "ID  PID  LISTENER  CLIENT  TLS  USER  SERVER  AGE  UP  "
+	    "DOWN\n",
 	    "sessions --server=127.0.0.1:9");
 	rig_end(front);
 	rig_end(back);

@@ -125,7 +125,8 @@ static const char	 sessions[] = "["
 "\"client\":\"1.2.3.4:5\",\"server\":\"\",\"age_ms\":50,\"up\":10,"
 "\"down\":2048}},"
 "{\"session\":{\"id\":\"0b\",\"pid\":8,\"listener\":\"a\\u001b\","
-"\"client\":\"[::1]:5\",\"server\":\"10.0.0.1:3306\",\"age_ms\":192000,"
+"\"client\":\"[::1]:5\",\"tls\":\"TLSv1.3\",\"user\":\"joe\","
+"\"server\":\"10.0.0.1:3306\",\"age_ms\":192000,"
 "\"up\":9000000,\"down\":1}},"
 "{\"sessions\":2,\"done\":true,\"status\":0}]";
 
@@ -138,10 +139,12 @@ START_TEST(sessions_are_a_table)
 	fclose(f);
 	json_decref(v);
 	ck_assert_str_eq(printed,
-	    "ID  PID  LISTENER  CLIENT     SERVER           AGE    UP  DOWN\n"
-	    "0a    7  db        1.2.3.4:5  -               50ms    10  2.0k\n"
-	    "0b    8  a\\x1b     [::1]:5    10.0.0.1:3306  3m12s  8.6M     1"
-	    "\n");
+	    "ID  PID  LISTENER  CLIENT     TLS      USER  SERVER           "
+	    "AGE    UP  DOWN\n"
+	    "0a    7  db        1.2.3.4:5  -        -     -               "
+	    "50ms    10  2.0k\n"
+	    "0b    8  a\\x1b     [::1]:5    TLSv1.3  joe   10.0.0.1:3306  "
+	    "3m12s  8.6M     1\n");
 }
 END_TEST
 
@@ -253,7 +256,8 @@ START_TEST(other_answers_are_tables_too)
 "\n"
 "SOURCE    LISTENER  SESSIONS  REFUSED  HELD\n"
 "10.0.0.1  web              1        2    3s\n"
-"ID  PID  LISTENER  CLIENT  SERVER  AGE  UP  DOWN  UP/S  DOWN/S\n");
+"ID  PID  LISTENER  CLIENT  TLS  USER  SERVER  AGE  UP  DOWN  UP/S  "
+"DOWN/S\n");
 }
 END_TEST
 

@@ -1,0 +1,40 @@
+/*
+ * contexts.h - what the sessions of a pool need for TLS: made by its spawner,
+ * from the files that came with the configuration, before workers are forked.
+ *
+ * So workers share the memory of it, and can neither read a file nor find a
+ * private key in what they have: the pool's signer has those.
+ */
+#ifndef PROCESS_CONTEXTS_H
+#define PROCESS_CONTEXTS_H
+
+#include <openssl/evp.h>
+
+#include <stddef.h>
+
+#include "process/setup.h"
+#include "session/tls.h"
+
+struct contexts;
+
+/*
+ * For the listeners of this pool and the backends they lead to.  Keys ask for
+ * signatures as sign_init() says.  NULL with `why', of
+ * TLS_WHY_MAX bytes.
+ */
+struct contexts	*contexts_new(const struct setup *s, char *why);
+
+/* NULL: no TLS there. */
+struct tls_server	*contexts_server(const struct contexts *c,
+			    size_t listener);
+struct tls_client	*contexts_client(const struct contexts *c,
+			    size_t backend);
+/* The RSA key that is pinned, or NULL. */
+EVP_PKEY		*contexts_server_key(const struct contexts *c,
+			    size_t backend);
+
+/* Does any of them give tickets; and a new key for those.  In the spawner. */
+bool			 contexts_has_tickets(const struct contexts *c);
+void			 contexts_rotate(struct contexts *c);
+
+#endif

@@ -1,0 +1,160 @@
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "process/dial.h"
+
+static void
+note_server(struct session *ss)
+{
+	struct sb_worker	*board = ss->s->board;
+	const struct back	*b = &ss->back;
+
+	sb_write_begin(board);
+	if (b->tried > 0) {
+		net_text(&b->addr, board->session.server,
+		    sizeof(board->session.server));
+		board->session.server_index =
+		    (uint32_t)ss->backend->servers.v[b->server].index;
+	}
+	if (b->fd != -1)
+		board->session.connected_us = io_now_us();
+	sb_write_end(board);
+}
+
+/* A server did not answer: nobody else need find out for himself. */
+static void
+on_failed(void *ctx, uint32_t server)
+{
+	struct session	*ss = ctx;
+	uint32_t	 index =
+			    (uint32_t)ss->backend->servers.v[server].index;
+
+	route_failed(&ss->s->router, index);
+	ask_failed(ss->s->ask, index);
+	ss->asked |= ss->backend->placed;
+}
+
+static int
+dial(struct session *ss, const struct back_candidate *candidates, size_t n,
+    int64_t deadline)
+{
+	const struct back_options	 o = {
+		.source = &ss->backend->source, .tcp = &ss->tcp,
+		.told = &ss->s->told, .failed = on_failed, .ctx = ss,
+	};
+	int				 rc;
+
+	rc = back_dial(&ss->back, candidates, n, &o, ss->front.fd, deadline,
+	    &ss->end);
+	ss->why = ss->back.why;
+	note_server(ss);
+	return rc;
+}
+
+/* Servers of the worker's own choice, in turn. */
+static int
+dial_by_book(struct session *ss, uint64_t key, int64_t deadline)
+{
+	struct back_candidate	 candidates[BACK_CANDIDATES_MAX];
+	const char		*why;
+	size_t			 n;
+
+	n = route_candidates(&ss->s->router, ss->backend_index, key, candidates,
+	    BACK_CANDIDATES_MAX, &why);
+	if (n == 0)
+		return session_refuse(ss, END_UNREACHABLE, why);
+	return dial(ss, candidates, n, deadline);
+}
+
+/* Servers of the keeper's choice, one after the other. */
+static int
+dial_by_keeper(struct session *ss, uint64_t key, int64_t deadline)
+{
+	struct back_candidate	 candidates[BOOK_ADDRS_MAX];
+	int64_t			 left = ss->backend->retries, began, until;
+	uint64_t		 tried = 0;
+	enum ask_verdict	 verdict;
+	size_t			 server, n;
+
+	for (;; left--) {
+		began = io_now_ms();
+		ss->asked = true;
+		if (ask_place(ss->s->ask, (uint32_t)ss->backend_index, key,
+		    tried, ss->front.fd, began + SESSION_ANSWER_MS +
+		    ss->backend->queue.timeout, &verdict, &server,
+		    &ss->end) == -1)
+			return -1;
+		if (verdict != ASK_OK) {
+			/* The servers that were tried say more. */
+			if (tried != 0)
+				return -1;
+			return session_refuse(ss, verdict == ASK_NO_SERVER ?
+			    END_UNREACHABLE : END_LIMIT, ask_text(verdict));
+		}
+		if (server >= ss->backend->servers.n)
+			return session_refuse(ss, END_INTERNAL, "the keeper chose a "
+			    "server that there is not");
+		/* Time in the queue is not time that a server took. */
+		deadline += io_now_ms() - began;
+		tried |= (uint64_t)1 << server;
+		n = route_addresses(&ss->s->router, ss->backend_index, server,
+		    candidates, BOOK_ADDRS_MAX);
+		until = left > 0 && ss->backend->servers.n > 1 ?
+		    deadline - io_left_ms(deadline) / 2 : deadline;
+		if (dial(ss, candidates, n, until) == 0)
+			return 0;
+		if (ss->end != END_UNREACHABLE || left == 0 ||
+		    io_left_ms(deadline) == 0)
+			return -1;
+	}
+}
+
+static int
+connect_back(struct session *ss)
+{
+	const struct conf	*c = ss->s->router.conf;
+	int64_t			 deadline = io_now_ms() +
+				    c->timeouts.connect;
+	bool			 hasty = ss->deadline < deadline;
+	uint64_t		 key = route_key(&ss->s->router,
+				    ss->backend_index, &ss->source);
+	int			 rc;
+
+	if (hasty)
+		deadline = ss->deadline;
+	if (ss->backend->placed)
+		rc = dial_by_keeper(ss, key, deadline);
+	else
+		rc = dial_by_book(ss, key, deadline);
+	if (rc == -1 && ss->end == END_UNREACHABLE && hasty &&
+	    io_left_ms(deadline) == 0)
+		ss->end = END_TIMEOUT;
+	return rc;
+}
+
+/* Say to the server who the client is, if it wants to hear that. */
+static int
+introduce(struct session *ss)
+{
+	const struct conf_server	*server =
+	    &ss->backend->servers.v[ss->back.server];
+	const char			*why;
+	char				 id[20];
+
+	if (server->send_proxy == 0)
+		return 0;
+	session_id_text(ss->s->board->session.id, id, sizeof(id));
+	if (back_send_proxy(ss->back.fd, (int)server->send_proxy,
+	    &ss->front.client, front_to(&ss->front), id, &why) == 0)
+		return 0;
+	net_abort(ss->back.fd);
+	ss->back.fd = -1;
+	return session_refuse(ss, END_SERVER_RESET, why);
+}
+
+int
+dial_server(struct session *ss)
+{
+	return connect_back(ss) == 0 ? introduce(ss) : -1;
+}

@@ -1,0 +1,365 @@
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "process/contexts.h"
+#include "process/dial.h"
+#include "process/known.h"
+#include "process/secure.h"
+#include "session/mysql_login.h"
+#include "session/tls.h"
+
+#define ER_CON_COUNT		1040
+#define ER_HOST_NOT_PRIVILEGED	1130
+
+#define COM_QUIT_LEN	5	/* bytes, header included */
+
+static struct tls_server *
+front_context(const struct session *ss)
+{
+	return contexts_server(ss->s->contexts, ss->listener);
+}
+
+static struct tls_client *
+back_context(const struct session *ss)
+{
+	return contexts_client(ss->s->contexts, ss->backend_index);
+}
+
+static void
+note_tls(char *where, const struct tls_facts *facts)
+{
+	if (facts->version != NULL)
+		snprintf(where, SB_TLS_MAX, "%s", facts->version);
+}
+
+static void
+note(struct session *ss, const struct tls_facts *front,
+    const struct tls_facts *back, const char *user)
+{
+	struct sb_worker	*board = ss->s->board;
+
+	sb_write_begin(board);
+	note_tls(board->session.tls, front);
+	note_tls(board->session.server_tls, back);
+	snprintf(board->session.user, sizeof(board->session.user), "%s",
+	    user);
+	sb_write_end(board);
+}
+
+/* The name that the server's certificate must have, and that is asked for. */
+static const char *
+server_name(const struct session *ss)
+{
+	const struct conf_server	*s =
+	    &ss->backend->servers.v[ss->back.server];
+	static char			 text[NET_TEXT_MAX];
+	struct net_addr			 a = s->spec.addr;
+
+	if (ss->backend->tls.server_name[0] != '\0')
+		return ss->backend->tls.server_name;
+	if (s->spec.kind == NET_NAME)
+		return s->spec.name;
+	if (a.u.sa.sa_family == AF_UNIX)
+		return "localhost";
+	return net_host_text(&a, text, sizeof(text));
+}
+
+/* --- TLS from the first byte on */
+
+static bool
+name_matches(const char *pattern, const char *name)
+{
+	const char	*dot;
+
+	if (pattern[0] == '\0')
+		return true;
+	if (strncmp(pattern, "*.", 2) != 0)
+		return strcasecmp(pattern, name) == 0;
+	dot = strchr(name, '.');
+	return dot != NULL && dot > name &&
+	    strcasecmp(pattern + 1, dot) == 0;
+}
+
+/* The first route that fits what the client asked for. */
+static void
+choose_route(struct session *ss, const struct tls_facts *facts)
+{
+	const struct conf_routes	*list = &ss->l->tls.routes;
+
+	for (size_t i = 0; i < list->n; i++) {
+		const struct conf_route	*r = &list->v[i];
+
+		if (!name_matches(r->server_name, facts->server_name) ||
+		    (r->alpn[0] != '\0' &&
+		    strcmp(r->alpn, facts->alpn) != 0))
+			continue;
+		ss->backend_index = r->backend;
+		ss->backend = &ss->s->router.conf->backends[r->backend];
+		return;
+	}
+}
+
+static int
+accept_tls(struct session *ss, struct tls_facts *facts)
+{
+	struct tls_server	*context = front_context(ss);
+
+	if (context == NULL)
+		return 0;
+	ss->front_stream = tls_accept(context, ss->front.fd, ss->deadline,
+	    &ss->s->told, facts, &ss->end, ss->text);
+	ss->why = ss->text;
+	if (ss->front_stream == NULL) {
+		/* It had its alert, if it speaks TLS. */
+		ss->told = ss->end == END_TLS;
+		return -1;
+	}
+	choose_route(ss, facts);
+	return 0;
+}
+
+static int
+connect_tls(struct session *ss, struct tls_facts *facts)
+{
+	struct tls_client	*context = back_context(ss);
+	size_t			 len;
+
+	if (context == NULL)
+		return 0;
+	len = (size_t)snprintf(ss->text, sizeof(ss->text),
+	    "TLS with the server: ");
+	ss->back_stream = tls_connect(context, ss->back.fd, server_name(ss),
+	    ss->deadline, &ss->s->told, facts, &ss->end,
+	    ss->text + len);
+	ss->why = ss->text;
+	return ss->back_stream != NULL ? 0 : -1;
+}
+
+static int
+open_tcp(struct session *ss)
+{
+	struct tls_facts	 front = { .version = NULL };
+	struct tls_facts	 back = { .version = NULL };
+
+	if (accept_tls(ss, &front) == -1)
+		return -1;
+	note(ss, &front, &back, "");
+	if (dial_server(ss) == -1 || connect_tls(ss, &back) == -1)
+		return -1;
+	note(ss, &front, &back, "");
+	return 0;
+}
+
+/* --- MySQL */
+
+static int
+dial_for_login(void *ctx, struct mysql_dialled *d, enum end *end,
+    const char **why)
+{
+	struct session	*ss = ctx;
+
+	if (dial_server(ss) == 0) {
+		*d = (struct mysql_dialled){
+			.fd = ss->back.fd,
+			.local = ss->back.addr.u.sa.sa_family == AF_UNIX,
+			.name = server_name(ss),
+		};
+		return 0;
+	}
+	*end = ss->end;
+	*why = ss->end == END_UNREACHABLE ? "no server answers" :
+	    ss->why != NULL ? ss->why : "";
+	return -1;
+}
+
+static struct mysql_rules
+rules_of(struct session *ss, struct mysql_known *known)
+{
+	const struct conf_listener	*l = ss->l;
+	struct mysql_rules		 r = {
+		.tls = front_context(ss),
+		.tls_required = l->tls.mode == CONF_TLS_REQUIRE,
+		.compression = l->compression,
+		.local_infile = l->local_infile,
+		.back_tls = (enum mysql_back_tls)ss->backend->tls.mode,
+		.back_client = back_context(ss),
+		.server_key = contexts_server_key(ss->s->contexts,
+		    ss->backend_index),
+		.dial = dial_for_login, .ctx = ss,
+		.thread_id = (uint32_t)ss->s->board->session.id,
+	};
+
+	if (l->greeting == CONF_GREETING_OWN && known_read(
+	    ss->s->router.pool, ss->backend_index, known))
+		r.known = known;
+	return r;
+}
+
+static int
+open_mysql(struct session *ss)
+{
+	struct mysql_known	 known;
+	struct mysql_rules	 r = rules_of(ss, &known);
+	struct mysql_login	*m = &ss->mysql;
+	int			 rc;
+
+	rc = mysql_login_run(m, &r, ss->front.fd, ss->front.peer.u.sa.
+	    sa_family == AF_UNIX, ss->deadline, &ss->s->told, &ss->end);
+	if (m->server.version[0] != '\0')
+		known_learn(ss->s->router.pool, ss->backend_index,
+		    &m->server);
+	note(ss, &m->front_tls, &m->back_tls, m->user);
+	ss->front_stream = m->front;
+	ss->back_stream = m->back;
+	snprintf(ss->text, sizeof(ss->text), "%s", m->why);
+	/* A dial's own words say more than what the client was told. */
+	if (rc == -1 && ss->end != END_UNREACHABLE)
+		ss->why = ss->text;
+	ss->told = rc == -1;
+	ss->watched = rc == 0 && m->x.front_secure != m->x.back_secure;
+	if (!ss->watched)
+		mysql_login_end(m);
+	return rc;
+}
+
+/* Where nothing is encrypted the sockets are all there is. */
+static void
+forget_plain(struct stream **s, const char *tls)
+{
+	if (tls[0] == '\0')
+		stream_free(s);
+}
+
+int
+secure_open(struct session *ss)
+{
+	const struct sb_session	*s = &ss->s->board->session;
+	bool			 mysql = ss->l->protocol == CONF_MYSQL;
+	int			 rc;
+
+	ss->s->spent |= mysql || front_context(ss) != NULL;
+	rc = mysql ? open_mysql(ss) : open_tcp(ss);
+	ss->s->spent |= s->server_tls[0] != '\0';
+	if (rc == -1) {
+		if (ss->back_stream != NULL)
+			stream_shut(ss->back_stream);
+		if (ss->back.fd != -1)
+			close(ss->back.fd);
+		ss->back.fd = -1;
+		return -1;
+	}
+	if (!ss->watched) {
+		forget_plain(&ss->front_stream, s->tls);
+		forget_plain(&ss->back_stream, s->server_tls);
+	}
+	return 0;
+}
+
+/* The client changes its user. */
+static bool
+change_user(void *ctx, struct relay *r, enum end *end)
+{
+	struct session		*ss = ctx;
+	struct mysql_login	*m = &ss->mysql;
+	struct flow		*up = &r->up;
+	size_t			 used;
+	bool			 ok;
+
+	m->x.deadline = io_now_ms() +
+	    ss->s->router.conf->timeouts.handshake;
+	ok = mysql_watch_change(&m->x, m->caps, m->back_caps,
+	    up->buf + up->off, up->kept, &used, m->user, sizeof(m->user),
+	    end);
+	note(ss, &m->front_tls, &m->back_tls, m->user);
+	if (ok) {
+		flow_resume(up, used);
+		return true;
+	}
+	snprintf(ss->text, sizeof(ss->text), "%s", m->x.why);
+	ss->why = ss->text;
+	/* It was told: time to read that. */
+	r->down.done = true;
+	(void)stream_shut(ss->front_stream);
+	return false;
+}
+
+void
+secure_watch(struct session *ss, struct pump *p)
+{
+	if (!ss->watched)
+		return;
+	ss->watch = (struct mysql_watch){ .down = &ss->s->board->down };
+	p->relay.up.look = mysql_watch_look;
+	p->relay.up.look_ctx = &ss->watch;
+	p->stopped = change_user;
+}
+
+/* What OpenSSL has against the bytes of a side. */
+static void
+add_why(struct session *ss, const struct stream *s)
+{
+	char	 why[TLS_WHY_MAX] = "";
+
+	if (s == NULL)
+		return;
+	tls_stream_why(s, why);
+	if (why[0] == '\0')
+		return;
+	snprintf(ss->text, sizeof(ss->text), "TLS: %.*s",
+	    (int)sizeof(ss->text) - 6, why);
+	ss->why = ss->text;
+}
+
+/*
+ * Clients of MariaDB, from 11.4 on, have a certificate vouched for by the
+ * server's answer to their password; where that is about another one than
+ * ours they leave without a word.
+ */
+static bool
+has_left_at_once(const struct session *ss)
+{
+	return ss->mysql.server_vouched && ss->front_stream != NULL &&
+	    atomic_load(&ss->s->board->up) <= COM_QUIT_LEN &&
+	    (ss->end == END_DONE || ss->end == END_CLIENT_RESET);
+}
+
+void
+secure_over(struct session *ss)
+{
+	if (ss->end == END_CLIENT_RESET)
+		add_why(ss, ss->front_stream);
+	if (ss->end == END_SERVER_RESET)
+		add_why(ss, ss->back_stream);
+	if (ss->why == NULL && has_left_at_once(ss))
+		ss->why = "the client left right after its login: a MariaDB "
+		    "client of 11.4 or later does so if it cannot check our "
+		    "certificate";
+}
+
+void
+secure_close(struct session *ss)
+{
+	if (ss->watched)
+		mysql_login_end(&ss->mysql);
+	stream_free(&ss->front_stream);
+	stream_free(&ss->back_stream);
+}
+
+void
+secure_deny(struct session *ss)
+{
+	if (ss->l->protocol != CONF_MYSQL ||
+	    (ss->end != END_LIMIT && ss->end != END_DENIED))
+		return;
+	if (ss->end == END_LIMIT)
+		mysql_login_deny(ss->front.fd, ER_CON_COUNT,
+		    "Too many connections");
+	else
+		mysql_login_deny(ss->front.fd, ER_HOST_NOT_PRIVILEGED,
+		    "This host is not allowed to connect to this MySQL "
+		    "server");
+	ss->told = true;
+}

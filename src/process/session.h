@@ -1,0 +1,62 @@
+/*
+ * session.h - what one session is made of while a worker has it.
+ *
+ * serve.c leads it; dial.c finds it a server, secure.c speaks TLS and MySQL
+ * for it.
+ */
+#ifndef PROCESS_SESSION_H
+#define PROCESS_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/net.h"
+#include "process/serve.h"
+#include "session/back.h"
+#include "session/end.h"
+#include "session/front.h"
+#include "session/mysql_login.h"
+#include "session/mysql_watch.h"
+#include "session/stream.h"
+
+#define SESSION_ANSWER_MS	2000	/* for the keeper to answer */
+#define SESSION_WHY_MAX		256	/* bytes */
+#define SESSION_ID_MAX		20	/* bytes of session_id_text() */
+
+struct session {
+	struct server			*s;
+	const struct conf_listener	*l;
+	const struct conf_backend	*backend;	/* of the listener, or of
+							   a route */
+	size_t				 backend_index;
+	size_t				 listener;	/* index */
+	struct net_tcp			 tcp;		/* for its dials */
+	struct access_source		 source;
+	struct front			 front;
+	struct back			 back;
+	/* NULL where bytes go between the sockets as they are. */
+	struct stream			*front_stream, *back_stream;
+	struct mysql_login		 mysql;		/* its login */
+	struct mysql_watch		 watch;		/* for another one */
+	bool				 watched;
+	int64_t				 deadline;	/* to be relayed by */
+	int64_t				 end_by;	/* or 0 */
+	bool				 asked;	/* the keeper counts it */
+	bool				 counted;	/* and holds a place */
+	bool				 carried;	/* not ours any more */
+	bool				 told;	/* the client knows why: close
+						   in order */
+	enum end			 end;
+	const char			*why;	/* for the log: text below, or
+						   of front or back, or fixed */
+	char				 text[SESSION_WHY_MAX];
+};
+
+/* Sixteen hexadecimal digits, as the log has them. */
+void	 session_id_text(uint64_t id, char *buf, size_t size);
+
+/* How it ends and why.  Returns -1. */
+int	 session_refuse(struct session *ss, enum end end, const char *why);
+
+#endif
