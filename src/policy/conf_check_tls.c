@@ -293,6 +293,37 @@ check_link(const struct conf_listener *l, const struct conf_backend *b,
 		    l->name);
 }
 
+static bool
+listens_locally(const struct conf_listener *l)
+{
+	for (size_t i = 0; i < l->listen.n; i++)
+		if (l->listen.v[i].spec.kind == NET_ADDR &&
+		    l->listen.v[i].spec.addr.u.sa.sa_family == AF_UNIX)
+			return true;
+	return false;
+}
+
+/*
+ * Where a password may cross one side in clear and not the other, a session's
+ * commands are looked at, for it may log in again: so none is compressed.
+ */
+static void
+check_compression(const struct conf_listener *l,
+    const struct conf_backend *b, struct conf_report *report)
+{
+	bool	 both = l->tls.mode == CONF_TLS_REQUIRE &&
+		    b->tls.mode == CONF_TLS_REQUIRE;
+	bool	 neither = l->tls.mode == CONF_TLS_OFF &&
+		    b->tls.mode == CONF_TLS_OFF && !listens_locally(l) &&
+		    !has_local(&b->servers);
+
+	if (l->compression && !both && !neither)
+		conf_complain(report, "%s: compression: want false, or "
+		    "tls.mode \"require\" for clients and servers alike, or "
+		    "TLS and local sockets for neither: else logins could not "
+		    "be looked after", l->where);
+}
+
 void
 conf_check_links_tls(const struct conf *conf, struct conf_report *report)
 {
@@ -305,6 +336,8 @@ conf_check_links_tls(const struct conf *conf, struct conf_report *report)
 			const struct conf_backend	*b =
 			    conf_backend_of(conf, l, j);
 
+			if (b != NULL && l->protocol == CONF_MYSQL)
+				check_compression(l, b, report);
 			if (l->protocol != CONF_TCP || l->name == NULL ||
 			    b == NULL || told[b - conf->backends])
 				continue;

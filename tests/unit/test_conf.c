@@ -104,6 +104,11 @@ expect_stable(void)
 	conf_free(&again);
 }
 
+#define ALIKE	\
+	"want false, or tls.mode \"require\" for clients and servers " \
+	"alike, or TLS and local sockets for neither: else logins could " \
+	"not be looked after"
+
 #define A	"listeners = ( { name = \"a\"; listen = \":1\"; " \
 		"forward = \"h:1\"; } );"
 
@@ -149,8 +154,10 @@ expect_stable(void)
 	"      { alpn = \"\\x01\"; forward = \"unix:/x\"; } ); }; },\n" \
 	"  { name = \"m\"; listen = \":2\"; protocol = \"mysql\";\n" \
 	"  forward = \"backend:d\"; greeting = \"server\";\n" \
-	"  local_infile = false; compression = true; tls = {\n" \
-	"    mode = \"offer\"; certificate = \"/c\"; key = \"/k\"; }; } );"
+	"  local_infile = false; tls = {\n" \
+	"    mode = \"offer\"; certificate = \"/c\"; key = \"/k\"; }; },\n" \
+	"  { name = \"n\"; listen = \":3\"; protocol = \"mysql\";\n" \
+	"  forward = \"h:5\"; compression = true; } );"
 
 static const char *const	 good[] = {
 	A,
@@ -333,7 +340,7 @@ START_TEST(what_is_said_of_tls_is_understood)
 	ck_assert_int_eq(l->tls.mode, CONF_TLS_OFFER);
 	ck_assert_int_eq(l->greeting, CONF_GREETING_SERVER);
 	ck_assert(!l->local_infile);
-	ck_assert(l->compression);
+	ck_assert(conf->listeners[2].compression);
 }
 END_TEST
 
@@ -740,6 +747,16 @@ static const struct {
 	    "f:1: greeting: only protocol \"mysql\" has one",
 	    "f:1: local_infile: only protocol \"mysql\" knows of it",
 	    "f:1: compression: only protocol \"mysql\" knows of it" } },
+	{ MYSQL("compression = true; tls = { mode = \"require\"; " CK " };"),
+	    { "f:1: compression: " ALIKE } },
+	{ MYSQL("compression = true; tls = { mode = \"offer\"; " CK " };"),
+	    { "f:1: compression: " ALIKE } },
+	{ "listeners = ( { name = \"a\"; listen = \":1\"; "
+	    "protocol = \"mysql\"; forward = \"unix:/x\"; "
+	    "compression = true; } );", { "f:1: compression: " ALIKE } },
+	{ "listeners = ( { name = \"a\"; listen = \"unix:/x\"; "
+	    "protocol = \"mysql\"; forward = \"h:1\"; "
+	    "compression = true; } );", { "f:1: compression: " ALIKE } },
 	{ MYSQL("greeting = \"mine\";"), { "f:1: listeners[0].greeting: "
 	    "\"mine\": want \"own\" or \"server\"" } },
 	/* TLS of backends. */
