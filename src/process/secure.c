@@ -8,6 +8,7 @@
 #include "process/dial.h"
 #include "process/known.h"
 #include "process/secure.h"
+#include "process/sign_ask.h"
 #include "session/mysql_login.h"
 #include "session/tls.h"
 
@@ -242,6 +243,8 @@ secure_open(struct session *ss)
 
 	ss->s->spent |= mysql || front_context(ss) != NULL;
 	rc = mysql ? open_mysql(ss) : open_tcp(ss);
+	if (ss->s->signer != NULL)
+		sign_ask_hang_up(ss->s->signer);
 	ss->s->spent |= s->server_tls[0] != '\0';
 	if (rc == -1) {
 		if (ss->back_stream != NULL)
