@@ -7,9 +7,12 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
+#include <openssl/ssl.h>
 #include <openssl/x509.h>
 
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -429,6 +432,168 @@ START_TEST(keys_are_in_the_signer_and_in_nobody_who_serves)
 }
 END_TEST
 
+/* --- TLS */
+
+struct tls_session {
+	SSL_CTX	*ctx;
+	SSL	*ssl;
+	int	 fd;
+};
+
+/* False when it does not come about. */
+static bool
+try_tls(struct tls_session *t, int port)
+{
+	const struct timeval	 patience = { .tv_sec = RIG_MS / 1000 };
+	char			 id;
+
+	t->fd = rig_dial(port);
+	ck_assert_int_eq(setsockopt(t->fd, SOL_SOCKET, SO_RCVTIMEO, &patience,
+	    sizeof(patience)), 0);
+	ck_assert_ptr_nonnull(t->ctx = SSL_CTX_new(TLS_client_method()));
+	ck_assert_ptr_nonnull(t->ssl = SSL_new(t->ctx));
+	ck_assert_int_eq(SSL_set_fd(t->ssl, t->fd), 1);
+	return SSL_connect(t->ssl) == 1 && SSL_read(t->ssl, &id, 1) == 1 &&
+	    id == 'a';
+}
+
+static void
+check_tls(struct tls_session *t)
+{
+	char	 buf[5];
+
+	ck_assert_int_eq(SSL_write(t->ssl, "hello", 5), 5);
+	for (int n = 0; n < 5; n++)
+		ck_assert_int_eq(SSL_read(t->ssl, buf + n, 1), 1);
+	ck_assert_mem_eq(buf, "hello", 5);
+}
+
+static void
+close_tls(struct tls_session *t)
+{
+	(void)SSL_shutdown(t->ssl);
+	SSL_free(t->ssl);
+	SSL_CTX_free(t->ctx);
+	close(t->fd);
+}
+
+/* Of this session, for there is no other. */
+static pid_t
+worker_of(const struct stage *s)
+{
+	return rig_pid(&s->d, "worker tcp: secure");
+}
+
+START_TEST(no_worker_has_a_key_when_it_serves_with_it)
+{
+	struct stage		 s;
+	struct tls_session	 t;
+	pid_t			 worker;
+
+	if (geteuid() != 0)
+		return;			/* only root may look */
+	open_stage(&s, 2);
+	ck_assert(try_tls(&t, s.secure));
+	check_tls(&t);
+	worker = worker_of(&s);
+	for (int i = 0; i < NPAIRS; i++) {
+		ck_assert_uint_eq(find(worker, &secrets[i]), 0);
+		ck_assert_uint_eq(find(rig_pid(&s.d, "signer tcp"),
+		    &secrets[i]), all_of(&secrets[i]));
+	}
+	check_tls(&t);
+	close_tls(&t);
+	rig_down(&s.d);
+}
+END_TEST
+
+START_TEST(sessions_outlive_the_signer_and_the_next_is_served)
+{
+	struct stage		 s;
+	struct tls_session	 old, t;
+	pid_t			 pid;
+	int64_t			 begun;
+
+	open_stage(&s, 2);
+	ck_assert(try_tls(&old, s.secure));
+	pid = rig_pid(&s.d, "signer tcp");
+	begun = rig_now();
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
+	check_tls(&old);
+	/* Its handshake waits for the next one, and nobody is turned away. */
+	ck_assert(try_tls(&t, s.secure));
+	ck_assert_int_lt(rig_now() - begun, rig_patience(BACK_MS));
+	check_tls(&t);
+	check_tls(&old);
+	close_tls(&t);
+	close_tls(&old);
+	rig_down(&s.d);
+}
+END_TEST
+
+START_TEST(a_signer_that_does_not_answer_fails_a_handshake_in_its_time)
+{
+	struct stage		 s;
+	struct tls_session	 t;
+	pid_t			 pid;
+
+	open_stage(&s, 1);
+	pid = rig_pid(&s.d, "signer tcp");
+	ck_assert_int_eq(kill(pid, SIGSTOP), 0);
+	ck_assert(!try_tls(&t, s.secure));
+	close_tls(&t);
+	(void)rig_line(&s.d, "no signature: the signer does not answer");
+	(void)rig_line(&s.d, " end=tls");
+	ck_assert_int_eq(kill(pid, SIGCONT), 0);
+	ck_assert(try_tls(&t, s.secure));
+	check_tls(&t);
+	close_tls(&t);
+	rig_down(&s.d);
+}
+END_TEST
+
+START_TEST(a_session_keeps_no_line_to_the_signer)
+{
+	struct stage		 s;
+	struct tls_session	 t[8];
+	pid_t			 pid;
+	size_t			 before;
+
+	open_stage(&s, 1);
+	pid = rig_pid(&s.d, "signer tcp");
+	before = rig_descriptors(pid);
+	for (int i = 0; i < 8; i++)
+		ck_assert(try_tls(&t[i], s.secure));
+	/* It has to hear of the end of each. */
+	for (int64_t until = rig_now() + RIG_MS; rig_descriptors(pid) !=
+	    before; (void)poll(NULL, 0, 5))
+		ck_assert_int_lt(rig_now(), until);
+	for (int i = 0; i < 8; i++) {
+		check_tls(&t[i]);
+		close_tls(&t[i]);
+	}
+	rig_down(&s.d);
+}
+END_TEST
+
+START_TEST(handshakes_go_on_from_one_generation_to_the_next)
+{
+	struct stage		 s;
+	struct tls_session	 t;
+
+	open_stage(&s, 1);
+	for (int i = 0; i < 4; i++) {
+		reload(&s, 1 + i % 2);
+		/* Whichever generation takes it. */
+		ck_assert(try_tls(&t, s.secure));
+		check_tls(&t);
+		close_tls(&t);
+	}
+	ck_assert_uint_eq(rig_count(&s.d, "no signature"), 0);
+	rig_down(&s.d);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -446,5 +611,11 @@ main(void)
 	tcase_add_test(tc, a_killed_signer_is_replaced);
 	tcase_add_loop_test(tc, keys_are_in_the_signer_and_in_nobody_who_serves, 0,
 	    NPAIRS);
+	tcase_add_test(tc, no_worker_has_a_key_when_it_serves_with_it);
+	tcase_add_test(tc, sessions_outlive_the_signer_and_the_next_is_served);
+	tcase_add_test(tc,
+	    a_signer_that_does_not_answer_fails_a_handshake_in_its_time);
+	tcase_add_test(tc, a_session_keeps_no_line_to_the_signer);
+	tcase_add_test(tc, handshakes_go_on_from_one_generation_to_the_next);
 	return rig_run(s);
 }
