@@ -337,10 +337,12 @@ static pid_t
 stop_unneeded(struct stage *s)
 {
 	pid_t	 pid = rig_pid(&s->d, "signer tcp: 1 key");
+	int	 session = crowd_session(s->plain);
 	int64_t	 until = rig_now() + RIG_MS;
 
 	reload(s, 0);
 	ck_assert_int_eq(kill(pid, SIGSTOP), 0);
+	close(session);			/* the last one that has need of it */
 	while (!is_told_to_end(pid)) {
 		ck_assert_int_lt(rig_now(), until);
 		(void)poll(NULL, 0, 5);
