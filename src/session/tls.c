@@ -33,6 +33,18 @@ of(const struct stream *s)
 	return (struct tls_stream *)(uintptr_t)s;
 }
 
+/* What OpenSSL says itself, and not what that is made of, tells more. */
+static unsigned long
+first_error(void)
+{
+	unsigned long	 first = ERR_peek_error(), e;
+
+	while ((e = ERR_get_error()) != 0)
+		if (ERR_GET_LIB(e) == ERR_LIB_SSL)
+			return e;
+	return first;
+}
+
 /*
  * After a call that gave nothing, and `error' as errno was then: -1 with
  * errno, or 0 for the end of the stream.
@@ -57,7 +69,7 @@ outcome(struct tls_stream *t, int rc, int error, short *wants)
 		return -1;
 	default:
 		t->failed = true;
-		t->error = ERR_peek_error();
+		t->error = first_error();
 		errno = EPROTO;
 		return -1;
 	}
