@@ -799,6 +799,110 @@ add_bulk(Suite *s, const char *name, void (*open)(void), bool tcp)
 		tcase_add_test(tc, a_full_pipe_for_nobody_is_thrown_away);
 }
 
+/* A stream that does what a test sets. */
+static struct {
+	struct stream	 s;
+	int		 error;		/* of a read, after which it is an end */
+	bool		 pending;
+	bool		 full;		/* takes no end yet */
+	int		 shuts;
+} fake;
+
+static ssize_t
+fake_read(struct stream *s, void *p, size_t size)
+{
+	(void)s;
+	(void)p;
+	(void)size;
+	errno = fake.error;
+	return fake.error != 0 ? -1 : 0;
+}
+
+static bool
+fake_pending(const struct stream *s)
+{
+	(void)s;
+	return fake.pending;
+}
+
+static int
+fake_shut(struct stream *s)
+{
+	s->write_wants = POLLIN;
+	fake.shuts++;
+	errno = EAGAIN;
+	return fake.full ? -1 : 0;
+}
+
+static const struct stream_ops	 fake_ops = {
+	.read = fake_read, .pending = fake_pending, .shut = fake_shut,
+};
+
+static struct stream *
+fake_stream(void)
+{
+	memset(&fake, 0, sizeof(fake));
+	fake.s = (struct stream){
+		.ops = &fake_ops, .fd = -1,
+		.read_wants = POLLIN, .write_wants = POLLOUT,
+	};
+	return &fake.s;
+}
+
+START_TEST(an_end_that_is_not_taken_yet_is_passed_on_later)
+{
+	f.out = fake_stream();
+	fake.full = true;
+	shutdown(in[0], SHUT_WR);
+	ck_assert_int_eq(step(), FLOW_OK);
+	ck_assert(!f.done);
+	ck_assert(flow_can_drain(&f));
+	ck_assert_int_eq(flow_drain_events(&f), POLLIN);
+	ck_assert_int_eq(flow_step(&f, true, false), FLOW_OK);
+	ck_assert_int_eq(fake.shuts, 1);
+	fake.full = false;
+	ck_assert_int_eq(step(), FLOW_OK);
+	ck_assert_int_eq(fake.shuts, 2);
+	ck_assert(f.done);
+}
+END_TEST
+
+START_TEST(a_stream_says_what_it_waits_for)
+{
+	f.in = fake_stream();
+	fake.s.read_wants = POLLOUT;
+	ck_assert_int_eq(flow_fill_events(&f), POLLOUT);
+	ck_assert(!flow_is_pending(&f));
+	fake.pending = true;
+	ck_assert(flow_is_pending(&f));
+	f.len = SIZE;
+	ck_assert(!flow_is_pending(&f));
+}
+END_TEST
+
+/* A peer that has closed can answer the end that TLS says with nothing else. */
+START_TEST(a_reset_after_our_own_end_is_an_end)
+{
+	f.in = fake_stream();
+	fake.error = ECONNRESET;
+	f.last = _i == 1;
+	ck_assert_int_eq(step(), f.last ? FLOW_OK : FLOW_FROM_RESET);
+	ck_assert(f.done == f.last);
+}
+END_TEST
+
+static void
+add_streams(Suite *s)
+{
+	TCase	*tc = tcase_create("streams");
+
+	suite_add_tcase(s, tc);
+	tcase_add_checked_fixture(tc, open_pairs, NULL);
+	tcase_add_test(tc, an_end_that_is_not_taken_yet_is_passed_on_later);
+	tcase_add_test(tc, a_stream_says_what_it_waits_for);
+	tcase_add_loop_test(tc, a_reset_after_our_own_end_is_an_end, 0, 2);
+}
+
 int
 main(void)
 {
@@ -808,5 +912,6 @@ main(void)
 	add_both(s, "tcp", open_tcp_pairs, true);
 	add_bulk(s, "local bulk", open_pairs_and_pipes, false);
 	add_bulk(s, "tcp bulk", open_tcp_pairs_and_pipes, true);
+	add_streams(s);
 	return unit_run(s);
 }
