@@ -2,9 +2,9 @@
  * scoreboard.h - what each worker is doing, where its spawner can see it.
  *
  * One memory object a spawner: what all its workers share, for counting and
- * what they know, then one page a worker, which that worker and the spawner alone
- * map.  A worker writes its page and nobody locks; a reader takes a copy and
- * asks whether it was written meanwhile.  What a worker wrote is believed
+ * what they know, then one page a worker, which that worker and the spawner
+ * alone map.  A worker writes its page and nobody locks; a reader takes a copy
+ * and asks whether it was written meanwhile.  What a worker wrote is believed
  * only as far as it is possible: the spawner counts the pages against it.
  */
 #ifndef PROCESS_SCOREBOARD_H

@@ -20,8 +20,8 @@
  * descriptors, and somebody may look at the bytes.  Then none are spliced.
  *
  * Owns nothing: descriptors, streams, buffer and pipes are the caller's.
- * SIGPIPE must be ignored, and nobody else may make the sockets of who has pipes block:
- * splice(2) has no flags against either.
+ * SIGPIPE must be ignored, and nobody else may make the sockets of who has
+ * pipes block: splice(2) has no flags against either.
  */
 #ifndef SESSION_FLOW_H
 #define SESSION_FLOW_H

@@ -108,9 +108,9 @@ is_watched(const struct relay *r)
 bool
 relay_is_empty(const struct relay *r)
 {
-	return !is_stream(r) && !is_watched(r) && !flow_can_drain(&r->up) && !flow_can_drain(&r->down) &&
-	    !r->up.eof && !r->down.eof && !is_broken(r) && !r->front_gone &&
-	    !r->back_gone;
+	return !is_stream(r) && !is_watched(r) && !flow_can_drain(&r->up) &&
+	    !flow_can_drain(&r->down) && !r->up.eof && !r->down.eof &&
+	    !is_broken(r) && !r->front_gone && !r->back_gone;
 }
 
 static bool

@@ -321,7 +321,7 @@ is_address(const char *name)
 
 /* Say whom we want, and expect them.  Addresses are no names: RFC 6066. */
 static int
-expect(SSL *ssl, const char *name, bool verify)
+expect(SSL *ssl, char *name, bool verify)
 {
 	X509_VERIFY_PARAM	*param = SSL_get0_param(ssl);
 

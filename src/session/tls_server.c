@@ -157,6 +157,17 @@ use_identities(struct tls_server *s, const struct tls_server_options *o,
 	return 0;
 }
 
+/* OpenSSL's own macro takes no constant text. */
+static int
+use_curves(SSL_CTX *ctx, const char *curves)
+{
+	char	*text = mem_strdup(curves);
+	int	 rc = (int)SSL_CTX_set1_groups_list(ctx, text);
+
+	free(text);
+	return rc;
+}
+
 static int
 use_ciphers(SSL_CTX *ctx, const struct tls_server_options *o, char *why)
 {
@@ -172,7 +183,7 @@ use_ciphers(SSL_CTX *ctx, const struct tls_server_options *o, char *why)
 		return -1;
 	}
 	if (o->curves != NULL && o->curves[0] != '\0' &&
-	    SSL_CTX_set1_groups_list(ctx, o->curves) != 1) {
+	    use_curves(ctx, o->curves) != 1) {
 		snprintf(why, TLS_WHY_MAX, "curves: unknown, or twice the "
 		    "same");
 		ERR_clear_error();

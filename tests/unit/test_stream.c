@@ -106,7 +106,7 @@ START_TEST(exactly_so_much_is_read_however_it_comes)
 
 	if (child == 0) {
 		for (int i = 0; i < 6; i++) {
-			unit_write(peer, "sixth!" + i, 1);
+			unit_write(peer, &"sixth!"[i], 1);
 			(void)poll(NULL, 0, 2);
 		}
 		_exit(0);

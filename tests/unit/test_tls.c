@@ -201,7 +201,7 @@ START_TEST(the_certificate_is_of_a_kind_that_the_client_can_check)
 	speak(versions[_i]);
 	talk();
 	expect_subject("a ec");
-	SSL_CTX_set1_sigalgs_list(client, "RSA-PSS+SHA256:RSA+SHA256");
+	kit_sigalgs(client, "RSA-PSS+SHA256:RSA+SHA256");
 	/* Chains are signed with ECDSA here. */
 	SSL_CTX_set_verify(client, SSL_VERIFY_NONE, NULL);
 	talk();
@@ -232,12 +232,12 @@ START_TEST(a_name_chooses_among_certificates)
 	for (size_t v = 0; v < nitems(versions); v++) {
 		speak(versions[v]);
 		if (names[_i].rsa) {
-			SSL_CTX_set1_sigalgs_list(client,
+			kit_sigalgs(client,
 			    "RSA-PSS+SHA256:RSA+SHA256");
 			SSL_CTX_set_verify(client, SSL_VERIFY_NONE, NULL);
 		}
 		dial();
-		SSL_set_tlsext_host_name(ssl, names[_i].name);
+		kit_name(ssl, names[_i].name);
 		finish();
 		expect_subject(names[_i].cn);
 		ck_assert_str_eq(r->facts.server_name, names[_i].name);
@@ -615,7 +615,7 @@ START_TEST(the_fingerprint_is_of_the_certificate_that_the_client_has_seen)
 {
 	speak(versions[_i]);
 	dial();
-	SSL_set_tlsext_host_name(ssl, "b.example");
+	kit_name(ssl, "b.example");
 	finish();
 	ck_assert(is_fingerprint_of(b_ec));
 	keep_ticket();
@@ -623,7 +623,7 @@ START_TEST(the_fingerprint_is_of_the_certificate_that_the_client_has_seen)
 	make_server();
 	for (int i = 0; i < 2; i++) {
 		dial();
-		SSL_set_tlsext_host_name(ssl, "b.example");
+		kit_name(ssl, "b.example");
 		SSL_set_session(ssl, ticket);
 		finish();
 		ck_assert(r->facts.resumed);
@@ -677,7 +677,7 @@ START_TEST(what_is_not_shared_is_named)
 	} else if (_i == 1)
 		SSL_CTX_set_ciphersuites(client, "TLS_AES_128_GCM_SHA256");
 	else
-		SSL_CTX_set1_groups_list(client, "X25519");
+		kit_groups(client, "X25519");
 	if (_i > 0)
 		speak(TLS1_3_VERSION);
 	dial();
@@ -863,7 +863,7 @@ stapled(const char *name)
 
 	SSL_CTX_set_tlsext_status_type(client, TLSEXT_STATUSTYPE_ocsp);
 	dial();
-	SSL_set_tlsext_host_name(ssl, name);
+	kit_name(ssl, name);
 	finish();
 	return SSL_get_tlsext_status_ocsp_resp(ssl, &response);
 }
@@ -877,7 +877,7 @@ START_TEST(an_ocsp_response_goes_with_its_certificate)
 	/* And is sent to nobody who did not ask. */
 	SSL_CTX_set_tlsext_status_type(client, -1);
 	dial();
-	SSL_set_tlsext_host_name(ssl, "b.example");
+	kit_name(ssl, "b.example");
 	finish();
 }
 END_TEST

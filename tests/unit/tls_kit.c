@@ -144,7 +144,9 @@ kit_ocsp(const struct kit_cert *ca, const struct kit_cert *cert, long until)
 	ASN1_TIME	*from = X509_gmtime_adj(NULL, -DAY);
 	ASN1_TIME	*to = X509_gmtime_adj(NULL, until);
 	OCSP_RESPONSE	*response;
+	unsigned char	*der = NULL;
 	BIO		*bio = BIO_new(BIO_s_mem());
+	int		 len;
 
 	ck_assert_ptr_nonnull(OCSP_basic_add1_status(basic, id,
 	    V_OCSP_CERTSTATUS_GOOD, 0, NULL, from, to));
@@ -152,7 +154,10 @@ kit_ocsp(const struct kit_cert *ca, const struct kit_cert *cert, long until)
 	    NULL, 0), 1);
 	response = OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL,
 	    basic);
-	ck_assert_int_eq(i2d_OCSP_RESPONSE_bio(bio, response), 1);
+	len = i2d_OCSP_RESPONSE(response, &der);
+	ck_assert_int_gt(len, 0);
+	ck_assert_int_eq(BIO_write(bio, der, len), len);
+	OPENSSL_free(der);
 	OCSP_RESPONSE_free(response);
 	OCSP_BASICRESP_free(basic);
 	OCSP_CERTID_free(id);
@@ -240,6 +245,27 @@ wait_or_fail(SSL *ssl, int rc)
 	ck_assert_msg(unit_wait(SSL_get_fd(ssl), error == SSL_ERROR_WANT_READ ?
 	    POLLIN : POLLOUT, UNIT_MS) != 0, "nothing came from the stream");
 	return 0;
+}
+
+void
+kit_name(SSL *ssl, const char *name)
+{
+	ck_assert_int_eq(SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME,
+	    TLSEXT_NAMETYPE_host_name, (void *)(uintptr_t)name), 1);
+}
+
+void
+kit_groups(SSL_CTX *ctx, const char *list)
+{
+	ck_assert_int_eq(SSL_CTX_ctrl(ctx, SSL_CTRL_SET_GROUPS_LIST, 0,
+	    (void *)(uintptr_t)list), 1);
+}
+
+void
+kit_sigalgs(SSL_CTX *ctx, const char *list)
+{
+	ck_assert_int_eq(SSL_CTX_ctrl(ctx, SSL_CTRL_SET_SIGALGS_LIST, 0,
+	    (void *)(uintptr_t)list), 1);
 }
 
 bool

@@ -52,6 +52,11 @@ SSL_CTX	*kit_client(const struct kit_cert *ca);
 SSL_CTX	*kit_server(const struct kit_cert *cert);
 void	 kit_use(SSL_CTX *ctx, const struct kit_cert *cert);
 
+/* OpenSSL's own macros for these take no constant text. */
+void	 kit_name(SSL *ssl, const char *name);
+void	 kit_groups(SSL_CTX *ctx, const char *list);
+void	 kit_sigalgs(SSL_CTX *ctx, const char *list);
+
 SSL	*kit_open(SSL_CTX *ctx, int fd, bool server);
 /* Each waits UNIT_MS at most. */
 bool	 kit_shake(SSL *ssl);
