@@ -319,13 +319,16 @@ add_why(struct session *ss, const struct stream *s)
 /*
  * Clients of MariaDB, from 11.4 on, have a certificate vouched for by the
  * server's answer to their password; where that is about another one than
- * ours they leave without a word.
+ * ours, or missing, they leave without a word.
  */
 static bool
 has_left_at_once(const struct session *ss)
 {
-	return ss->mysql.server_vouched && ss->front_stream != NULL &&
-	    atomic_load(&ss->s->board->up) <= COM_QUIT_LEN &&
+	uint64_t	 said = atomic_load(&ss->s->board->up);
+
+	return ss->l->protocol == CONF_MYSQL && ss->front_stream != NULL &&
+	    (said == 0 || (said == COM_QUIT_LEN &&
+	    ss->mysql.server_vouched)) &&
 	    (ss->end == END_DONE || ss->end == END_CLIENT_RESET);
 }
 

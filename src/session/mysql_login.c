@@ -383,15 +383,21 @@ send_response(struct run *u, const struct mysql_response *a)
 	return rc;
 }
 
-/* Log in as nobody, so that the server ends the handshake itself. */
+/*
+ * Log in as nobody, so that the server ends the handshake itself.  With a
+ * plugin, or a server that has no old ones takes it for one more handshake
+ * that was broken off.
+ */
 static void
 give_up_back(struct run *u)
 {
 	const struct mysql_response	 nobody = {
 		.caps = (MYSQL_CAP_PROTOCOL_41 | MYSQL_CAP_SECURE_CONNECTION |
-		    MYSQL_CAP_LONG_PASSWORD) & u->server.caps,
+		    MYSQL_CAP_LONG_PASSWORD | MYSQL_CAP_PLUGIN_AUTH) &
+		    u->server.caps,
 		.max_packet = 1 << 24, .charset = u->server.charset,
 		.user = bytes(NOBODY),
+		.plugin = mysql_exchange_nobodys_plugin(),
 	};
 
 	if (*u->end == END_SHUTDOWN || *u->end == END_CRASHED)
