@@ -18,6 +18,7 @@ struct contexts {
 	struct tls_server	**servers;	/* by listener */
 	struct tls_client	**clients;	/* by backend */
 	EVP_PKEY		**server_keys;
+	bool			  any;
 	struct tls_tickets	 *tickets;	/* NULL: nobody gives any */
 	const struct tls_tickets *shown;	/* the same, for workers */
 };
@@ -129,6 +130,7 @@ add_server(const struct making *m, size_t i)
 		EVP_PKEY_free(ids[j].key);
 	free(ids);
 	free((void *)(uintptr_t)o.alpn);
+	m->contexts->any = true;
 	return m->contexts->servers[i] != NULL ? 0 : -1;
 }
 
@@ -155,6 +157,7 @@ add_client(const struct making *m, size_t i)
 	}
 	m->contexts->clients[i] = tls_client_new(&o, m->why);
 	EVP_PKEY_free(id.key);
+	m->contexts->any = true;
 	return m->contexts->clients[i] != NULL ? 0 : -1;
 }
 
@@ -297,6 +300,12 @@ EVP_PKEY *
 contexts_server_key(const struct contexts *c, size_t backend)
 {
 	return c->server_keys[backend];
+}
+
+bool
+contexts_any(const struct contexts *c)
+{
+	return c->any;
 }
 
 bool

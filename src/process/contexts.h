@@ -33,6 +33,9 @@ struct tls_client	*contexts_client(const struct contexts *c,
 EVP_PKEY		*contexts_server_key(const struct contexts *c,
 			    size_t backend);
 
+/* Is there any, for clients or for servers? */
+bool			 contexts_any(const struct contexts *c);
+
 /* Does any of them give tickets; and a new key for those.  In the spawner. */
 bool			 contexts_has_tickets(const struct contexts *c);
 void			 contexts_rotate(struct contexts *c);

@@ -1,3 +1,4 @@
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -258,6 +259,8 @@ secure_open(struct session *ss)
 		forget_plain(&ss->front_stream, s->tls);
 		forget_plain(&ss->back_stream, s->server_tls);
 	}
+	/* What a handshake took is not needed for the hours that follow. */
+	(void)malloc_trim(0);
 	return 0;
 }
 

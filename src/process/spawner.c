@@ -31,6 +31,7 @@
 #include "process/sign_ask.h"
 #include "process/worker.h"
 #include "session/end.h"
+#include "session/tls_warm.h"
 
 #define TICK_MS		1000	/* to look for too many idle workers */
 #define FULL_MS		100	/* to look whether there is room again */
@@ -415,6 +416,8 @@ prepare_tls(struct spawner *sp)
 	sp->contexts = contexts_new(s, why);
 	if (sp->contexts == NULL)
 		log_fatal(1, "%s", why);
+	if (contexts_any(sp->contexts))
+		tls_warm();
 	sp->rotate_at = io_now_ms() + ROTATE_MS;
 }
 

@@ -2,9 +2,11 @@
 #include <sys/socket.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/io.h"
+#include "base/mem.h"
 #include "session/mysql_login.h"
 #include "wire/mysql_auth.h"
 
@@ -22,6 +24,7 @@
 /* A plugin that no account has: the server then names the account's own. */
 /* Who is sure to be denied; see probe.c. */
 #define NOBODY		"sallyport-check"
+#define RESPONSE_MORE	512	/* bytes, when it is written anew */
 
 /* Both sides must mean the same by these, or read different packets. */
 #define LAYOUT	(MYSQL_CAP_CONNECT_WITH_DB | MYSQL_CAP_PROTOCOL_41 | \
@@ -371,14 +374,17 @@ wants_back_tls(const struct run *u)
 static int
 send_response(struct run *u, const struct mysql_response *a)
 {
-	uint8_t		 buf[MYSQL_PAYLOAD_MAX];
+	/* What was decoded from a packet needs little more than that. */
+	size_t		 size = u->x->front.len + RESPONSE_MORE;
+	uint8_t		*buf = mem_calloc(1, size);
 	struct wr	 w;
 	int		 rc;
 
-	wr_init(&w, buf, sizeof(buf));
+	wr_init(&w, buf, size);
 	mysql_response_encode(&w, a);
 	rc = write_back(u, &w);
-	explicit_bzero(buf, wr_len(&w));
+	explicit_bzero(buf, size);
+	free(buf);
 	u->x->server_waits = false;
 	return rc;
 }

@@ -1,11 +1,15 @@
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "session/mysql_watch.h"
 #include "wire/mysql_auth.h"
 
 #define ER_HANDSHAKE	1043
 #define ER_NET_READ	1158
+
+#define COMMAND_MORE	128	/* bytes, when it is written anew */
 
 /* Is it, by its number, the first of a command? */
 static bool
@@ -77,7 +81,8 @@ begin(struct mysql_exchange *x, uint32_t caps, uint32_t back_caps, char *user,
     size_t size, enum end *end)
 {
 	struct mysql_change_user	 c;
-	uint8_t				 buf[MYSQL_PAYLOAD_MAX];
+	uint8_t				*buf;
+	size_t				 room;
 	const char			*why = "";
 	struct rd			 r;
 	struct wr			 w;
@@ -96,14 +101,17 @@ begin(struct mysql_exchange *x, uint32_t caps, uint32_t back_caps, char *user,
 		c.auth = (struct mysql_bytes){ (const uint8_t *)"", 0 };
 	} else if (c.plugin.len > 0)
 		mysql_exchange_rename_plugin(x, c.plugin);
-	wr_init(&w, buf, sizeof(buf));
+	room = x->front.len + COMMAND_MORE;
+	buf = mem_calloc(1, room);
+	wr_init(&w, buf, room);
 	mysql_change_user_encode(&w, back_caps, &c);
+	rc = wr_ok(&w) ? mysql_side_write(&x->back, buf, wr_len(&w),
+	    x->deadline, x->told, end, &why) : -1;
+	explicit_bzero(buf, room);
+	free(buf);
 	if (!wr_ok(&w))
 		return mysql_exchange_refuse(x, end, END_PROTOCOL,
 		    ER_HANDSHAKE, "08S01", "COM_CHANGE_USER is too long");
-	rc = mysql_side_write(&x->back, buf, wr_len(&w), x->deadline, x->told,
-	    end, &why);
-	explicit_bzero(buf, wr_len(&w));
 	if (rc == -1)
 		return mysql_exchange_refuse(x, end, *end, ER_NET_READ,
 		    "08S01", "%s", why);
