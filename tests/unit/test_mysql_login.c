@@ -116,7 +116,8 @@ bytes(const char *text)
 static bool
 is(struct mysql_bytes b, const char *text)
 {
-	return b.len == strlen(text) && memcmp(b.p, text, b.len) == 0;
+	return b.len == strlen(text) && (b.len == 0 ||
+	    memcmp(b.p, text, b.len) == 0);
 }
 
 /* --- what peers say */

@@ -252,8 +252,8 @@ START_TEST(the_whole_chain_is_sent)
 
 	/* In a file of its own, or after the certificate, or both. */
 	ids[0] = kit_identity(chained, middle);
-	text = mem_printf("%.*s%.*s", (int)chained->pem.len,
-	    chained->pem.data, (int)middle->pem.len, middle->pem.data);
+	text = kit_keep(mem_printf("%.*s%.*s", (int)chained->pem.len,
+	    chained->pem.data, (int)middle->pem.len, middle->pem.data));
 	both.pem = (struct tls_pem){ text, strlen(text) };
 	if (_i > 0)
 		ids[0] = kit_identity(&both, _i == 2 ? &both : NULL);

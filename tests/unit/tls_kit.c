@@ -43,6 +43,20 @@ make_key(enum kit_key kind)
 	return key;
 }
 
+void *
+kit_keep(void *p)
+{
+	static struct kept {
+		struct kept	*next;
+		void		*p;
+	}		*all;
+	struct kept	*k = mem_calloc(1, sizeof(*k));
+
+	*k = (struct kept){ all, p };
+	all = k;
+	return p;
+}
+
 static struct tls_pem
 take_bytes(BIO *bio)
 {
@@ -51,7 +65,7 @@ take_bytes(BIO *bio)
 	long		 len = BIO_get_mem_data(bio, &data);
 
 	ck_assert_int_gt(len, 0);
-	copy = mem_calloc(1, (size_t)len);
+	copy = kit_keep(mem_calloc(1, (size_t)len));
 	memcpy(copy, data, (size_t)len);
 	pem = (struct tls_pem){ copy, (size_t)len };
 	BIO_free(bio);
@@ -82,7 +96,7 @@ name(X509_NAME *n, const char *cn)
 const struct kit_cert *
 kit_cert(const struct kit_spec *spec)
 {
-	struct kit_cert		*c = mem_calloc(1, sizeof(*c));
+	struct kit_cert		*c = kit_keep(mem_calloc(1, sizeof(*c)));
 	const struct kit_cert	*by = spec->by != NULL ? spec->by : c;
 	BIO			*bio = BIO_new(BIO_s_mem());
 
