@@ -1,4 +1,5 @@
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -211,7 +212,11 @@ allocate_buffers(struct worker *w)
 	for (size_t i = 0; i < w->conf->nlisteners; i++)
 		if (w->conf->listeners[i].buffer > most)
 			most = w->conf->listeners[i].buffer;
-	w->server.buf = mem_calloc(2, (size_t)most);
+	/* Of the system, for the heap may have to clear what it gives. */
+	w->server.buf = mmap(NULL, 2 * (size_t)most, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (w->server.buf == MAP_FAILED)
+		log_fatal(1, "buffers: %s", strerror(errno));
 	w->server.pipes = pipes_new(2);
 }
 
