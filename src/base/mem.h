@@ -19,5 +19,19 @@ void	*mem_resize(void *p, size_t n, size_t size);
 char	*mem_strdup(const char *s);
 char	*mem_printf(const char *fmt, ...)
 	    __attribute__((format(printf, 1, 2)));
+/*
+ * Take what is free between allocations, for good, so that what is allocated
+ * from now on lies together behind all that is there.  For a process that
+ * forks many: each page in which one of them fills a hole is copied for it.
+ * Does nothing with a malloc that is not glibc's.
+ */
+void	 mem_fill_holes(void);
+
+/*
+ * Return to the system what was needed and is free: pages of the heap, and
+ * of the stack below the caller.  Only for the first thread of a process: its
+ * stack alone has nothing of others near it.
+ */
+void	 mem_give_back(void);
 
 #endif
