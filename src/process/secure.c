@@ -1,10 +1,10 @@
-#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/mem.h"
 #include "process/contexts.h"
 #include "process/dial.h"
 #include "process/known.h"
@@ -260,7 +260,7 @@ secure_open(struct session *ss)
 		forget_plain(&ss->back_stream, s->server_tls);
 	}
 	/* What a handshake took is not needed for the hours that follow. */
-	(void)malloc_trim(0);
+	mem_give_back();
 	return 0;
 }
 

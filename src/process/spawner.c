@@ -447,6 +447,7 @@ prepare(struct setup *s)
 	if (sp->kick == -1)
 		log_fatal(1, "eventfd: %s", strerror(errno));
 	prepare_tls(sp);
+	mem_fill_holes();
 	return sp;
 }
 
