@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include "base/io.h"
-#include "base/mem.h"
 #include "process/contexts.h"
 #include "process/dial.h"
 #include "process/known.h"
@@ -259,8 +258,6 @@ secure_open(struct session *ss)
 		forget_plain(&ss->front_stream, s->tls);
 		forget_plain(&ss->back_stream, s->server_tls);
 	}
-	/* What a handshake took is not needed for the hours that follow. */
-	mem_give_back();
 	return 0;
 }
 

@@ -1,3 +1,4 @@
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
@@ -9,6 +10,7 @@
 
 #include "base/io.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/sig.h"
 #include "process/proc.h"
 #include "process/serve.h"
@@ -19,6 +21,7 @@
 #define PAUSE_MS	10	/* without a byte, and a crowd goes first */
 #define QUIET_MS	1000	/* without a byte, and a session is idle */
 #define TURNS		8	/* waits between looks for a crowd */
+#define REST_MS		500	/* without a byte, and pages are given back */
 
 void
 session_id_text(uint64_t id, char *buf, size_t size)
@@ -190,6 +193,19 @@ hand_over(void *ctx, bool quiet)
 	return offer(ss);
 }
 
+/*
+ * What a handshake took, and moving bytes, is not needed for the hours that
+ * may follow.  Sessions that are short do not pay for it.
+ */
+static void
+rest(void *ctx)
+{
+	const struct session	*ss = ctx;
+
+	(void)madvise(ss->s->buf, 2 * (size_t)ss->l->buffer, MADV_DONTNEED);
+	mem_give_back();
+}
+
 static void
 relay(struct session *ss)
 {
@@ -200,7 +216,8 @@ relay(struct session *ss)
 	struct pump		 p = {
 		.relay.idle_ms = ms_to_int(c->timeouts.idle),
 		.relay.half_closed_ms = ms_to_int(c->timeouts.half_closed),
-		.told = &ss->s->told, .ctx = ss,
+		.told = &ss->s->told, .ctx = ss, .rest = rest,
+		.quiet_ms = REST_MS,
 	};
 
 	flow_init(&p.relay.up, front, back, ss->s->buf, size, &board->up);

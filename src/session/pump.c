@@ -57,6 +57,16 @@ is_handed_over(struct pump *p, bool quiet)
 	return p->carried;
 }
 
+/* Nothing is in the buffers, and there is time. */
+static void
+rest(const struct pump *p)
+{
+	const struct flow	*up = &p->relay.up, *down = &p->relay.down;
+
+	if (up->off == up->len && down->off == down->len)
+		p->rest(p->ctx);
+}
+
 /* Look what shows, and hear signals, but do not wait. */
 static enum wait
 look(const struct pump *p, struct pollfd pfd[2], enum end *end)
@@ -64,21 +74,28 @@ look(const struct pump *p, struct pollfd pfd[2], enum end *end)
 	return wait_for_sides(p, pfd, 0, end) == OVER ? OVER : READY;
 }
 
-/* Wait for either side; a silence of some length is a time to hand over. */
+/*
+ * Wait for either side; a silence of some length is a time to hand over, or
+ * else to rest.
+ */
 static enum wait
 await(struct pump *p, struct pollfd pfd[2], enum end *end)
 {
 	int		 ms = relay_patience(&p->relay);
-	bool		 quiet = p->pause_ms == 0;
+	bool		 quiet = p->pause_ms == 0, awake = p->rest != NULL;
 	int		 next = quiet ? p->quiet_ms : p->pause_ms;
 	enum wait	 rc;
 
-	while (p->hand_over != NULL && next < ms) {
+	while ((p->hand_over != NULL || awake) && next < ms) {
 		rc = wait_for_sides(p, pfd, next, end);
 		if (rc != QUIET)
 			return rc;
 		if (is_handed_over(p, quiet))
 			return OVER;
+		if (quiet && next > 0 && awake) {
+			rest(p);
+			awake = false;
+		}
 		ms -= next;
 		next = quiet ? AGAIN_MS : p->quiet_ms - p->pause_ms;
 		quiet = true;

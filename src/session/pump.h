@@ -26,6 +26,11 @@ struct pump {
 	unsigned int	 turns;
 	bool		 carried;	/* it did */
 	/*
+	 * Unless NULL: called once in a silence, after its first quiet_ms,
+	 * if nothing is held in the buffers.  They need not keep their bytes.
+	 */
+	void		 (*rest)(void *ctx);
+	/*
 	 * Called when somebody who looks has stopped a flow: to do what must be
 	 * done between the two, and flow_resume().  False: it is over, with
 	 * *end.
