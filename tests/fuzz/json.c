@@ -4,6 +4,8 @@
 
 #include "json.h"
 
+#define DEPTH	2	/* arrays in arrays */
+
 struct in {
 	const unsigned char	*p;
 	size_t			 left;
@@ -179,23 +181,93 @@ number(struct in *in, struct text *t)
 		return false;
 	if (eat(in, '.')) {
 		add(t, '.');
-		return digits(in, t);
+		if (!digits(in, t))
+			return false;
 	}
+	if (!eat(in, 'e') && !eat(in, 'E'))
+		return true;
+	add(t, 'e');
+	if (eat(in, '-'))
+		add(t, '-');
+	else
+		(void)eat(in, '+');
+	return digits(in, t);
+}
+
+static bool
+word(struct in *in, const char *text)
+{
+	size_t	 len = strlen(text);
+
+	if (in->left < len || memcmp(in->p, text, len) != 0)
+		return false;
+	in->p += len;
+	in->left -= len;
 	return true;
+}
+
+static bool	 array(struct in *, struct text *, int);
+
+/* Anything but an object; a string or a number is in t then. */
+static bool
+value(struct in *in, struct text *t, int depth)
+{
+	if (in->left == 0)
+		return false;
+	switch (*in->p) {
+	case '"':
+		return string(in, t);
+	case '[':
+		return depth > 0 && array(in, t, depth - 1);
+	case 'n':
+		return word(in, "null");
+	case 't':
+		return word(in, "true");
+	case 'f':
+		return word(in, "false");
+	default:
+		return number(in, t);
+	}
+}
+
+static bool
+array(struct in *in, struct text *t, int depth)
+{
+	if (!eat(in, '['))
+		return false;
+	if (eat(in, ']'))
+		return true;
+	do
+		if (!value(in, t, depth))
+			return false;
+	while (eat(in, ','));
+	return eat(in, ']');
+}
+
+/* As it stands. */
+static void
+set_raw(struct text *t, const unsigned char *from, const struct in *in)
+{
+	t->len = (size_t)(in->p - from);
+	memcpy(t->p, from, t->len);
 }
 
 static bool
 member(struct in *in, struct text t[2], json_member *each, void *ctx)
 {
-	bool	 is_number;
+	const unsigned char	*from;
+	bool			 is_string;
 
 	if (!string(in, &t[0]) || !eat(in, ':') || in->left == 0)
 		return false;
-	is_number = *in->p != '"';
-	if (is_number ? !number(in, &t[1]) : !string(in, &t[1]))
+	from = in->p;
+	is_string = *from == '"';
+	if (!value(in, &t[1], DEPTH))
 		return false;
+	if (!is_string)
+		set_raw(&t[1], from, in);
 	if (each != NULL)
-		each(ctx, t[0].p, t[0].len, is_number, t[1].p, t[1].len);
+		each(ctx, t[0].p, t[0].len, !is_string, t[1].p, t[1].len);
 	return true;
 }
 
