@@ -248,39 +248,60 @@ mysql_ok_encode(struct wr *w, uint32_t caps, const struct mysql_ok *ok)
 		mysql_wr_string(w, ok->state_changes);
 }
 
-/* As the list of processes has them. */
-static const char *const	 commands[UINT8_MAX + 1] = {
-	[MYSQL_COM_QUIT] = "Quit",
-	[MYSQL_COM_INIT_DB] = "Init DB",
-	[MYSQL_COM_QUERY] = "Query",
-	[MYSQL_COM_FIELD_LIST] = "Field List",
-	[MYSQL_COM_CREATE_DB] = "Create DB",
-	[MYSQL_COM_DROP_DB] = "Drop DB",
-	[MYSQL_COM_REFRESH] = "Refresh",
-	[MYSQL_COM_SHUTDOWN] = "Shutdown",
-	[MYSQL_COM_STATISTICS] = "Statistics",
-	[MYSQL_COM_PROCESS_INFO] = "Processlist",
-	[MYSQL_COM_PROCESS_KILL] = "Kill",
-	[MYSQL_COM_DEBUG] = "Debug",
-	[MYSQL_COM_PING] = "Ping",
-	[MYSQL_COM_CHANGE_USER] = "Change user",
-	[MYSQL_COM_BINLOG_DUMP] = "Binlog Dump",
-	[MYSQL_COM_REGISTER_SLAVE] = "Register Slave",
-	[MYSQL_COM_STMT_PREPARE] = "Prepare",
-	[MYSQL_COM_STMT_EXECUTE] = "Execute",
-	[MYSQL_COM_STMT_SEND_LONG_DATA] = "Long Data",
-	[MYSQL_COM_STMT_CLOSE] = "Close stmt",
-	[MYSQL_COM_STMT_RESET] = "Reset stmt",
-	[MYSQL_COM_SET_OPTION] = "Set option",
-	[MYSQL_COM_STMT_FETCH] = "Fetch",
-	[MYSQL_COM_BINLOG_DUMP_GTID] = "Binlog Dump GTID",
-	[MYSQL_COM_RESET_CONNECTION] = "Reset Connection",
-	[MYSQL_COM_CLONE] = "Clone",
-	[MYSQL_COM_STMT_BULK_EXECUTE] = "Bulk_execute",
+static const struct {
+	const char	*name;		/* the manual's, without COM_ */
+	const char	*text;		/* as the list of processes has it */
+} commands[UINT8_MAX + 1] = {
+	[MYSQL_COM_QUIT] = { "quit", "Quit" },
+	[MYSQL_COM_INIT_DB] = { "init_db", "Init DB" },
+	[MYSQL_COM_QUERY] = { "query", "Query" },
+	[MYSQL_COM_FIELD_LIST] = { "field_list", "Field List" },
+	[MYSQL_COM_CREATE_DB] = { "create_db", "Create DB" },
+	[MYSQL_COM_DROP_DB] = { "drop_db", "Drop DB" },
+	[MYSQL_COM_REFRESH] = { "refresh", "Refresh" },
+	[MYSQL_COM_SHUTDOWN] = { "shutdown", "Shutdown" },
+	[MYSQL_COM_STATISTICS] = { "statistics", "Statistics" },
+	[MYSQL_COM_PROCESS_INFO] = { "process_info", "Processlist" },
+	[MYSQL_COM_PROCESS_KILL] = { "process_kill", "Kill" },
+	[MYSQL_COM_DEBUG] = { "debug", "Debug" },
+	[MYSQL_COM_PING] = { "ping", "Ping" },
+	[MYSQL_COM_CHANGE_USER] = { "change_user", "Change user" },
+	[MYSQL_COM_BINLOG_DUMP] = { "binlog_dump", "Binlog Dump" },
+	[MYSQL_COM_REGISTER_SLAVE] = { "register_slave", "Register Slave" },
+	[MYSQL_COM_STMT_PREPARE] = { "stmt_prepare", "Prepare" },
+	[MYSQL_COM_STMT_EXECUTE] = { "stmt_execute", "Execute" },
+	[MYSQL_COM_STMT_SEND_LONG_DATA] = { "stmt_send_long_data",
+	    "Long Data" },
+	[MYSQL_COM_STMT_CLOSE] = { "stmt_close", "Close stmt" },
+	[MYSQL_COM_STMT_RESET] = { "stmt_reset", "Reset stmt" },
+	[MYSQL_COM_SET_OPTION] = { "set_option", "Set option" },
+	[MYSQL_COM_STMT_FETCH] = { "stmt_fetch", "Fetch" },
+	[MYSQL_COM_BINLOG_DUMP_GTID] = { "binlog_dump_gtid",
+	    "Binlog Dump GTID" },
+	[MYSQL_COM_RESET_CONNECTION] = { "reset_connection",
+	    "Reset Connection" },
+	[MYSQL_COM_CLONE] = { "clone", "Clone" },
+	[MYSQL_COM_STMT_BULK_EXECUTE] = { "stmt_bulk_execute", "Bulk_execute" },
 };
 
 const char *
 mysql_command_text(uint8_t command)
 {
-	return commands[command];
+	return commands[command].text;
+}
+
+const char *
+mysql_command_name(uint8_t command)
+{
+	return commands[command].name;
+}
+
+int
+mysql_command_find(const char *name)
+{
+	for (int i = 0; i <= UINT8_MAX; i++)
+		if (commands[i].name != NULL &&
+		    strcmp(commands[i].name, name) == 0)
+			return i;
+	return -1;
 }

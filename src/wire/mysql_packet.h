@@ -94,8 +94,11 @@ enum mysql_command {
 	MYSQL_COM_BINLOG_DUMP_GTID = 0x1e,
 	MYSQL_COM_RESET_CONNECTION = 0x1f,
 	MYSQL_COM_CLONE = 0x20,
+	MYSQL_COM_SUBSCRIBE_GROUP = 0x21,
 	MYSQL_COM_STMT_BULK_EXECUTE = 0xfa,
 };
+
+#define MYSQL_COMMANDS	256		/* numbers that there may be */
 
 struct mysql_header {
 	uint32_t	 len;		/* at most MYSQL_PACKET_MAX */
@@ -182,5 +185,10 @@ void	 mysql_ok_encode(struct wr *w, uint32_t caps,
 
 /* "Query", "Prepare" and so on, as MySQL names them; NULL: no command. */
 const char	*mysql_command_text(uint8_t command);
+
+/* "query", "stmt_prepare": the manual's, without COM_; NULL: no command. */
+const char	*mysql_command_name(uint8_t command);
+/* The command of that name, or -1. */
+int		 mysql_command_find(const char *name);
 
 #endif
