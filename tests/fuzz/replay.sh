@@ -2,7 +2,8 @@
 # Every input of the corpora, through its fuzz target.
 set -eu
 srcdir=${srcdir:-.}
-for target in conf logline msg mysql mysql_values proxy_header query_record talk; do
+for target in conf logline msg mysql mysql_tap mysql_values proxy_header \
+    query_record talk; do
 	corpus=$srcdir/tests/fuzz/corpus/$target
 	if ! tests/fuzz/fuzz_$target "$corpus"/* > replay.out 2>&1; then
 		echo "fuzz_$target:"
