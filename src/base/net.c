@@ -161,6 +161,16 @@ net_same(const struct net_addr *a, const struct net_addr *b)
 	return a->len == b->len && memcmp(&a->u, &b->u, a->len) == 0;
 }
 
+uint16_t
+net_port(const struct net_addr *a)
+{
+	if (a->u.sa.sa_family == AF_INET)
+		return ntohs(a->u.in.sin_port);
+	if (a->u.sa.sa_family == AF_INET6)
+		return ntohs(a->u.in6.sin6_port);
+	return 0;
+}
+
 void
 net_set_port(struct net_addr *a, uint16_t port)
 {

@@ -57,6 +57,8 @@ bool	 net_is_path(const struct net_addr *a);
 /* Do both mean the same address and port? */
 bool	 net_same(const struct net_addr *a, const struct net_addr *b);
 
+/* The port of an IPv4 or IPv6 address; 0 of others. */
+uint16_t net_port(const struct net_addr *a);
 /* Set the port of an IPv4 or IPv6 address; others are left alone. */
 void	 net_set_port(struct net_addr *a, uint16_t port);
 

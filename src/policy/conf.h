@@ -22,6 +22,7 @@
 #include "policy/access.h"
 #include "policy/balance.h"
 #include "policy/conf_report.h"
+#include "wire/mysql_packet.h"
 
 #define CONF_LISTENERS_MAX	256
 #define CONF_ADDRS_MAX		64		/* of one listener or backend */
@@ -106,6 +107,25 @@ enum conf_carry {
 enum conf_log_format {
 	CONF_LOG_TEXT,
 	CONF_LOG_JSON,
+};
+
+enum conf_record {
+	CONF_RECORD_NONE,
+	CONF_RECORD_LOG,
+	CONF_RECORD_SYSLOG,
+	CONF_RECORD_TABLE,
+	CONF_RECORD_FILE,
+};
+
+enum conf_overflow {			/* a record finds no room */
+	CONF_OVERFLOW_DROP,
+	CONF_OVERFLOW_WAIT,
+	CONF_OVERFLOW_CLOSE,
+};
+
+/* A set of commands: bit n of it is command n. */
+struct conf_commands {
+	uint8_t	 bits[MYSQL_COMMANDS / 8];
 };
 
 enum conf_check_type {
@@ -235,6 +255,20 @@ struct conf_listener {
 	int			 greeting;	/* enum conf_greeting */
 	bool			 local_infile;
 	bool			 compression;
+	struct {
+		char			*to;	/* "" for no record */
+		int			 format;	/* as log.format */
+		int64_t			 max_statement;	/* bytes */
+		int			 on_overflow;	/* enum conf_overflow */
+		struct conf_texts	 commands;	/* names; none: the
+							   usual ones */
+		bool			 redact;
+		int			 kind;	/* enum conf_record, and the
+						   set, by conf_finish() */
+		struct conf_commands	 set;
+	} query_log;
+	struct conf_texts	 deny_commands;	/* names */
+	struct conf_commands	 denied;	/* by conf_finish() */
 	size_t			 backend;	/* index, by conf_finish() */
 	bool			 admitted;	/* sessions ask the keeper to be
 						   let in, by conf_finish() */

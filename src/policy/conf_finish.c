@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "policy/conf.h"
 #include "policy/conf_check.h"
+#include "policy/conf_check_mysql.h"
 #include "policy/conf_check_tls.h"
 #include "policy/conf_keys.h"
 #include "policy/conf_value.h"
@@ -148,6 +149,7 @@ finish_listener(struct conf *conf, size_t i, size_t *npools,
 	resolve_forwards(conf, l, report);
 	conf_check_listener(l, report);
 	conf_check_listener_tls(l, report);
+	conf_check_listener_mysql(conf, l, report);
 	l->admitted = l->max_sessions > 0 || l->max_sessions_per_source > 0 ||
 	    l->rate_per_source.count > 0 || l->handshakes > 0;
 }

@@ -14,6 +14,10 @@
 
 static const char *const levels[] = { "error", "warn", "info", "debug", NULL };
 static const char *const formats[] = { "text", "json", NULL };
+static const char *const overflows[] = {
+	[CONF_OVERFLOW_DROP] = "drop", [CONF_OVERFLOW_WAIT] = "wait",
+	[CONF_OVERFLOW_CLOSE] = "close", NULL,
+};
 static const char *const carries[] = { "auto", "always", "never", NULL };
 static const char *const protocols[] = {
 	[CONF_TCP] = "tcp", [CONF_MYSQL] = "mysql", NULL,
@@ -264,6 +268,31 @@ const struct conf_key	 conf_keys[] = {
 	    .help = "MySQL clients may be asked for their files" },
 	{ CONF_LISTENER, "compression", CONF_BOOL, LISTENER(compression),
 	    .preset = "false", .help = "MySQL packets may be compressed" },
+
+	{ CONF_LISTENER, "query_log", CONF_GROUP, 0, .preset = "",
+	    .inner = CONF_QUERY_LOG,
+	    .help = "the record of what MySQL clients do" },
+	{ CONF_LISTENER, "deny_commands", CONF_TEXTS,
+	    LISTENER(deny_commands), 1, 32, "",
+	    .help = "commands of MySQL clients that are refused" },
+
+	{ CONF_QUERY_LOG, "to", CONF_STRING, LISTENER(query_log.to),
+	    .preset = "", .help = "where the record goes" },
+	{ CONF_QUERY_LOG, "format", CONF_ENUM, LISTENER(query_log.format),
+	    .preset = "text", .choices = formats,
+	    .help = "how its lines look" },
+	{ CONF_QUERY_LOG, "max_statement", CONF_SIZE,
+	    LISTENER(query_log.max_statement), 256, 16 * MIB, "64k",
+	    .help = "what is kept of a statement, and of its values" },
+	{ CONF_QUERY_LOG, "on_overflow", CONF_ENUM,
+	    LISTENER(query_log.on_overflow), .preset = "drop",
+	    .choices = overflows,
+	    .help = "what happens when a line finds no room" },
+	{ CONF_QUERY_LOG, "commands", CONF_TEXTS,
+	    LISTENER(query_log.commands), 1, 32, "",
+	    .help = "commands that are recorded, or \"all\"" },
+	{ CONF_QUERY_LOG, "redact", CONF_BOOL, LISTENER(query_log.redact),
+	    .preset = "true", .help = "passwords in statements are hidden" },
 
 	{ CONF_PROXY, "accept", CONF_BOOL, LISTENER(proxy_protocol.accept),
 	    .preset = "false", .help = "connections begin with a header" },

@@ -53,6 +53,7 @@ enum conf_section {
 	CONF_KEEPALIVE,
 	CONF_FRONT_TLS,
 	CONF_ROUTE,
+	CONF_QUERY_LOG,
 };
 
 struct conf_key {

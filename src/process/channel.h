@@ -16,7 +16,7 @@
 #include "base/msg.h"
 
 /*
- * All but MSG_LOG (2, see log.h).  Requests are even, an answer is its
+ * All but MSG_LOG (2, see log.h) and MSG_RECORD (92, see query_record.h).  Requests are even, an answer is its
  * request plus one.  A pool, where one is named, is SETUP_NAME_MAX bytes.
  */
 enum {
@@ -24,7 +24,8 @@ enum {
 	MSG_CONF = 4,		/* + generation u32; its text, 1 fd */
 	MSG_BOOK = 6,		/* + generation u32; its address book, 1 fd */
 	MSG_LANE = 8,		/* socket and page to log by, 2 fds */
-	MSG_LANE_IN = 10,	/* + the logger's ends of one, 2 fds */
+	MSG_LANE_IN = 10,	/* + 0, or 1 for one of records, u32; the
+				   reader's ends of one, 2 fds */
 	MSG_LISTENER = 12,	/* index of a listener u32, 1 fd */
 	MSG_LIVE = 14,		/* the counts of the pool, 1 fd */
 	MSG_BOARD = 16,		/* + struct setup_board; scoreboard, and a
@@ -44,6 +45,9 @@ enum {
 	/* The master to a role, as those at the beginning. */
 	MSG_FILE = 36,		/* + generation u32, number u32 of the file
 				   by conf_files.h; its bytes, 1 fd */
+
+	MSG_RECORDS = 38,	/* receiver u32, record_lane.h; socket and
+				   page to record by, 2 fds */
 
 	/* A role to the master. */
 	MSG_READY = 40,		/* serving now */

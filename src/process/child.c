@@ -63,10 +63,49 @@ give_meet(const struct giving *g, unsigned int role, const char *pool,
 	return give(g, MSG_MEET, buf, sizeof(buf), in, keeper);
 }
 
+/* Both of a lane's descriptors with a number. */
 static int
-give_lane_in(const struct giving *g, const struct lane *lane)
+give_lane(const struct giving *g, uint16_t type, uint32_t number, int end,
+    const struct lane *lane)
 {
-	return give(g, MSG_LANE_IN, NULL, 0, lane->in, lane->page_fd);
+	uint8_t		 buf[4];
+	struct wr	 w;
+
+	wr_init(&w, buf, sizeof(buf));
+	wr_u32(&w, number);
+	return give(g, type, buf, sizeof(buf), end, lane->page_fd);
+}
+
+static int
+give_lane_in(const struct giving *g, const struct lane *lane, bool records)
+{
+	return give_lane(g, MSG_LANE_IN, records, lane->in, lane);
+}
+
+static bool
+speaks_mysql(const struct generation *gen, const struct pool *pool)
+{
+	const struct conf	*c = gen->conf;
+
+	for (size_t i = 0; i < c->nlisteners; i++)
+		if (strcmp(c->listeners[i].pool, pool->name) == 0 &&
+		    c->listeners[i].protocol == CONF_MYSQL)
+			return true;
+	return false;
+}
+
+/* Only MySQL's clients are recorded. */
+static int
+give_records(const struct giving *g, const struct generation *gen,
+    const struct pool *pool)
+{
+	if (!speaks_mysql(gen, pool))
+		return 0;
+	for (uint32_t i = 0; i < RECORD_RECEIVERS; i++)
+		if (give_lane(g, MSG_RECORDS, i, pool->records[i].out,
+		    &pool->records[i]) == -1)
+			return -1;
+	return 0;
 }
 
 static bool
@@ -181,6 +220,7 @@ give_spawner(const struct giving *g, const struct master *m,
 
 	if (give(g, MSG_LANE, NULL, 0, pool->lane.out,
 	    pool->lane.page_fd) == -1 ||
+	    give_records(g, gen, pool) == -1 ||
 	    give(g, MSG_LIVE, NULL, 0, pool->live_fd, -1) == -1 ||
 	    give_u32(g, MSG_SERVICE, ROLE_KEEPER, pool->keeper.out) == -1 ||
 	    give_u32(g, MSG_SERVICE, ROLE_CARRIER,
@@ -215,7 +255,8 @@ give_pool(const struct giving *g, unsigned int role, const struct pool *p)
 {
 	switch (role) {
 	case ROLE_LOGGER:
-		return give_lane_in(g, &p->lane);
+		return give_lane_in(g, &p->lane, false) == -1 ? -1 :
+		    give_lane_in(g, &p->records[RECORD_TO_LOG], true);
 	case ROLE_KEEPER:
 		return give_meet(g, ROLE_WORKER, p->name, p->keeper.in, -1);
 	case ROLE_CARRIER:
@@ -228,7 +269,7 @@ give_pool(const struct giving *g, unsigned int role, const struct pool *p)
 static int
 give_logger(const struct giving *g, const struct master *m)
 {
-	if (give_lane_in(g, &m->lane) == -1)
+	if (give_lane_in(g, &m->lane, false) == -1)
 		return -1;
 	for (size_t i = 0; i < m->npools; i++)
 		if (give_pool(g, ROLE_LOGGER, m->pools[i]) == -1)

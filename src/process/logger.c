@@ -12,7 +12,6 @@
 #include <sys/socket.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -27,6 +26,7 @@
 #include "base/msg.h"
 #include "base/sig.h"
 #include "process/channel.h"
+#include "process/record_in.h"
 #include "process/role.h"
 #include "process/sandbox.h"
 
@@ -35,6 +35,8 @@
 #define LAST_WORDS_MS	1000	/* to read on once the master is gone */
 #define GATHER_MS	2	/* from lines written to the next */
 #define BATCH		64	/* lines of a lane before the next one */
+#define STUCK_MS	100	/* until a full disk is tried again */
+#define WHY_MAX		512
 
 /* One line that keeps coming. */
 struct repeat {
@@ -49,9 +51,13 @@ struct repeat {
 struct target {
 	uint32_t	 generation;	/* 0: there is none */
 	const char	*to;		/* of its configuration */
-	int		 out;		/* -1: syslog */
-	bool		 to_file;
+	struct sink	 sink;		/* fd -1: syslog */
 	bool		 json;
+};
+
+struct held {
+	uint8_t		*p;		/* NULL: none */
+	size_t		 len;
 };
 
 struct logger {
@@ -61,56 +67,74 @@ struct logger {
 	/* Lanes that nobody writes to any more. */
 	bool		 closed[SETUP_LANES_MAX];
 	struct repeat	 repeats[64];
-	char		 buf[LOGLINE_TEXT_MAX * 2];
-	size_t		 len;
-	uint64_t	 lost;		/* lines that could not be written */
+	struct record_in in;
+	/* A record of each lane that finds no room yet: it is not read. */
+	struct held	 held[SETUP_LANES_MAX];
 };
-
-static int
-open_file(const char *path)
-{
-	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC |
-	    O_NOCTTY, 0640);
-}
 
 static void	 say(struct logger *, enum logline_level, const char *, ...)
 		    __attribute__((format(printf, 3, 4)));
 
-/* Lines in a buffer, to count what is lost with it. */
-static uint64_t
-count_lines(const char *p, size_t len)
-{
-	uint64_t	 n = 0;
-
-	for (size_t i = 0; i < len; i++)
-		n += p[i] == '\n';
-	return n;
-}
-
-static void
+/* Write what waits; what was lost meanwhile is told when it is over. */
+static bool
 flush(struct logger *g)
 {
+	struct sink	*sink = &g->t.sink;
 	uint64_t	 lost;
 
-	if (g->len == 0)
-		return;
-	if (io_write_all(g->t.out, g->buf, g->len) == -1)
-		g->lost += count_lines(g->buf, g->len);
-	g->len = 0;
-	if (g->lost == 0)
-		return;
-	/* Try to say so; if that works too, it is over. */
-	lost = g->lost;
+	if (!sink_flush(sink))
+		return false;
+	if (sink->lost == 0)
+		return true;
+	lost = sink->lost;
+	sink->lost = 0;
 	say(g, LOGLINE_ERROR, "%ju lines were lost: the log could not be "
 	    "written", (uintmax_t)lost);
-	if (io_write_all(g->t.out, g->buf, g->len) == 0)
-		g->lost = 0;
-	g->len = 0;
+	return sink_flush(sink);
+}
+
+/* A file of records cannot be written, or can again. */
+static void
+on_file(void *ctx, const struct record_file *f, int error, uint64_t lost)
+{
+	struct logger	*g = ctx;
+
+	if (error != 0)
+		say(g, LOGLINE_ERROR, "cannot write to %s: %s", f->path,
+		    strerror(error));
+	else if (lost > 0)
+		say(g, LOGLINE_ERROR, "%ju records were lost: %s could not "
+		    "be written", (uintmax_t)lost, f->path);
+	else
+		say(g, LOGLINE_INFO, "%s can be written again; no record was "
+		    "lost", f->path);
+}
+
+/* Write what waits everywhere.  True when nothing does. */
+static bool
+flush_all(struct logger *g)
+{
+	uint64_t	 malformed = g->in.malformed;
+	bool		 all = record_in_flush(&g->in, on_file, g);
+
+	g->in.malformed = 0;
+	if (malformed > 0)
+		say(g, LOGLINE_ERROR, "%ju records were lost: they did not "
+		    "arrive whole", (uintmax_t)malformed);
+	return flush(g) && all;
+}
+
+/* Records may go there as well. */
+static void
+note_log(struct logger *g)
+{
+	g->in.log = g->t.sink.fd != -1 ? &g->t.sink : NULL;
 }
 
 static void
-to_syslog(const struct logline *l, pid_t pid, char *text)
+to_syslog(const struct logline *l, pid_t pid)
 {
+	static char		 text[LOGLINE_TEXT_MAX];
 	static const int	 priorities[] = {
 		LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG,
 	};
@@ -122,14 +146,19 @@ to_syslog(const struct logline *l, pid_t pid, char *text)
 static void
 emit(struct logger *g, const struct logline *l, pid_t pid)
 {
-	if (sizeof(g->buf) - g->len < LOGLINE_TEXT_MAX)
-		flush(g);
-	if (g->t.out == -1)
-		to_syslog(l, pid, g->buf);
-	else if (g->t.json)
-		g->len += logline_json(l, pid, g->buf + g->len);
+	char	*line;
+
+	if (g->t.sink.fd == -1) {
+		to_syslog(l, pid);
+		return;
+	}
+	line = sink_room(&g->t.sink, LOGLINE_TEXT_MAX);
+	if (line == NULL)
+		g->t.sink.lost++;
 	else
-		g->len += logline_text(l, pid, true, g->buf + g->len);
+		sink_add(&g->t.sink, g->t.json ?
+		    logline_json(l, pid, line) :
+		    logline_text(l, pid, true, line));
 }
 
 /* The logger's own lines go no way round. */
@@ -250,24 +279,80 @@ report_dropped(struct logger *g, size_t i)
 	uint64_t	 reported = atomic_exchange(&lane->reported, dropped);
 
 	if (dropped != reported)
-		say(g, LOGLINE_ERROR, "%ju lines were dropped: they came "
+		say(g, LOGLINE_ERROR, "%ju %s were dropped: they came "
 		    "faster than they could be written",
-		    (uintmax_t)(dropped - reported));
+		    (uintmax_t)(dropped - reported),
+		    g->s->lanes[i].records ? "records" : "lines");
 }
 
-/* Read a batch of one lane.  True when it is empty now. */
+/* Does the lane hold no record, or has that found room now? */
+static bool
+is_free(struct logger *g, size_t i)
+{
+	struct held	*h = &g->held[i];
+
+	if (h->p == NULL)
+		return true;
+	if (record_in_write(&g->in, h->p, h->len) == RECORD_LATER)
+		return false;
+	free(h->p);
+	*h = (struct held){ NULL, 0 };
+	return true;
+}
+
+static void
+hold(struct held *h, const uint8_t *p, size_t len)
+{
+	h->p = mem_calloc(1, len);
+	memcpy(h->p, p, len);
+	h->len = len;
+}
+
+/* A part of a record.  False when that finds no room. */
+static bool
+on_record(struct logger *g, size_t i, const uint8_t *data, size_t size,
+    pid_t pid)
+{
+	struct msg	 m;
+	const uint8_t	*p;
+	size_t		 len;
+
+	if (msg_decode(data, size, &m) == -1 || m.type != MSG_RECORD) {
+		g->in.malformed++;
+		return true;
+	}
+	switch (record_in_part(&g->in, pid, m.payload, m.len, &p, &len)) {
+	case -1:
+		g->in.malformed++;
+		return true;
+	case 0:
+		return true;
+	default:
+		break;
+	}
+	if (record_in_write(&g->in, p, len) == RECORD_TAKEN)
+		return true;
+	hold(&g->held[i], p, len);
+	return false;
+}
+
+/* Read a batch of one lane.  True when no more can be read now. */
 static bool
 read_lane(struct logger *g, size_t i)
 {
-	uint8_t	 data[MSG_HEADER + LOGLINE_MAX];
-	ssize_t	 n;
-	pid_t	 pid;
-	bool	 end;
+	static uint8_t	 data[MSG_HEADER + QUERY_RECORD_PART_HEAD +
+			    QUERY_RECORD_PART];
+	ssize_t		 n;
+	pid_t		 pid;
+	bool		 end;
 
 	for (int lines = 0; lines < BATCH; lines++) {
 		n = receive(g->s->lanes[i].fd, data, sizeof(data), &pid,
 		    &end);
-		if (n >= 0 && !end)
+		if (n >= 0 && !end && g->s->lanes[i].records) {
+			if (!on_record(g, i, data, (size_t)n, pid))
+				return true;
+		} else if (n >= 0 && !end)
 			on_line(g, data, (size_t)n, pid);
 		else if (n == -1 && errno == EINTR)
 			continue;
@@ -281,26 +366,34 @@ read_lane(struct logger *g, size_t i)
 	return false;
 }
 
+static void
+cannot_reopen(struct logger *g, const char *path, int error)
+{
+	say(g, LOGLINE_ERROR, "cannot open %s again: %s; writing on where I "
+	    "was", path, strerror(error));
+}
+
+static void
+on_no_reopen(void *ctx, const struct record_file *f, int error, uint64_t lost)
+{
+	(void)lost;
+	cannot_reopen(ctx, f->path, error);
+}
+
 static int
 on_reopen(void *ctx, struct rd *r, int *fds)
 {
 	struct logger	*g = ctx;
-	int		 fd;
 
 	(void)r;
 	(void)fds;
-	if (!g->t.to_file)
+	record_in_reopen(&g->in, on_no_reopen, g);
+	if (g->t.sink.path == NULL)
 		return 0;
-	fd = open_file(g->t.to);
-	if (fd == -1) {
-		say(g, LOGLINE_ERROR, "cannot open %s again: %s; writing on "
-		    "where I was", g->t.to, strerror(errno));
-		return 0;
-	}
-	flush(g);
-	close(g->t.out);
-	g->t.out = fd;
-	say(g, LOGLINE_INFO, "log file opened again");
+	if (sink_reopen(&g->t.sink) == 0)
+		say(g, LOGLINE_INFO, "log file opened again");
+	else
+		cannot_reopen(g, g->t.to, errno);
 	return 0;
 }
 
@@ -309,29 +402,31 @@ static int
 open_target(struct target *t, const struct setup_generation *gen)
 {
 	*t = (struct target){
-		.generation = gen->number, .to = gen->conf->log.to, .out = -1,
+		.generation = gen->number, .to = gen->conf->log.to,
+		.sink.fd = -1,
 		.json = gen->conf->log.format == CONF_LOG_JSON,
 	};
 	if (strcmp(t->to, "stdout") == 0)
-		t->out = STDOUT_FILENO;
+		sink_use(&t->sink, STDOUT_FILENO);
 	else if (strcmp(t->to, "stderr") == 0)
-		t->out = STDERR_FILENO;
+		sink_use(&t->sink, STDERR_FILENO);
 	else if (strcmp(t->to, "syslog") == 0)
 		openlog("sallyportd", LOG_NDELAY, LOG_DAEMON);
-	else {
-		t->to_file = true;
-		t->out = open_file(t->to);
-		return t->out == -1 ? -1 : 0;
-	}
+	else
+		return sink_open(&t->sink, t->to);
 	return 0;
 }
 
+/* Lines that were lost with it are told by the next one. */
 static void
-close_target(struct target *t)
+close_target(struct target *t, struct target *next)
 {
-	if (t->to_file && t->out != -1)
-		close(t->out);
-	*t = (struct target){ .out = -1 };
+	uint64_t	 lost = 0;
+
+	sink_close(&t->sink, &lost);
+	if (next != NULL)
+		next->sink.lost += lost;
+	*t = (struct target){ .sink.fd = -1 };
 }
 
 static void
@@ -341,27 +436,54 @@ refusal(const struct target *t, char *buf, size_t size)
 	    t->to, (unsigned)geteuid(), (unsigned)getegid(), strerror(errno));
 }
 
-/* Could lines be written as a new generation wants it? */
-static int
-try_target(struct logger *g, const struct setup_generation *gen)
+static void
+record_refusal(const char *path, char *buf, size_t size)
 {
-	char		 why[512];
-	uint8_t		 buf[4 + sizeof(why)];
+	snprintf(buf, size, "query_log.to: cannot open %s as user %u, "
+	    "group %u: %s", path, (unsigned)geteuid(), (unsigned)getegid(),
+	    strerror(errno));
+}
+
+static int
+refuse(const struct logger *g, uint32_t generation, const char *why)
+{
+	uint8_t		 buf[4 + WHY_MAX];
 	struct wr	 w;
 
-	close_target(&g->next);
-	if (open_target(&g->next, gen) == 0)
-		return channel_send_u32(g->s->channel, MSG_PREPARED,
-		    gen->number);
-	refusal(&g->next, why, sizeof(why));
-	close_target(&g->next);
 	wr_init(&w, buf, sizeof(buf));
-	wr_u32(&w, gen->number);
+	wr_u32(&w, generation);
 	wr_bytes(&w, why, strlen(why));
 	return channel_send(g->s->channel, MSG_REFUSED, buf, wr_len(&w), NULL,
 	    0);
 }
 
+/* Could lines be written as a new generation wants it? */
+static int
+try_target(struct logger *g, const struct setup_generation *gen)
+{
+	char		 why[WHY_MAX];
+
+	close_target(&g->next, NULL);
+	if (open_target(&g->next, gen) == 0)
+		return channel_send_u32(g->s->channel, MSG_PREPARED,
+		    gen->number);
+	refusal(&g->next, why, sizeof(why));
+	close_target(&g->next, NULL);
+	return refuse(g, gen->number, why);
+}
+
+/* The same for the files of its records. */
+static int
+try_generation(struct logger *g, const struct setup_generation *gen)
+{
+	const char	*path;
+	char		 why[WHY_MAX];
+
+	if (record_in_prepare(&g->in, gen->conf, &path) == 0)
+		return try_target(g, gen);
+	record_refusal(path, why, sizeof(why));
+	return refuse(g, gen->number, why);
+}
 static int
 on_conf(void *ctx, struct rd *r, int *fds)
 {
@@ -369,7 +491,8 @@ on_conf(void *ctx, struct rd *r, int *fds)
 
 	if (setup_on_conf(g->s, r, fds) == -1)
 		return -1;
-	return try_target(g, &g->s->generations[g->s->ngenerations - 1]);
+	return try_generation(g,
+	    &g->s->generations[g->s->ngenerations - 1]);
 }
 
 static int
@@ -380,10 +503,10 @@ on_commit(void *ctx, struct rd *r, int *fds)
 	(void)fds;
 	if (rd_u32(r) != g->next.generation)
 		return 0;
-	flush(g);
-	close_target(&g->t);
+	close_target(&g->t, &g->next);
 	g->t = g->next;
-	g->next = (struct target){ .out = -1 };
+	g->next = (struct target){ .sink.fd = -1 };
+	note_log(g);
 	log_init("logger", (enum logline_level)setup_generation(g->s,
 	    g->t.generation)->conf->log.level);
 	return 0;
@@ -399,8 +522,11 @@ on_forget(void *ctx, struct rd *r, int *fds)
 	if (number == g->t.generation)
 		return -1;
 	if (number == g->next.generation)
-		close_target(&g->next);
-	return setup_on_forget(g->s, r, fds);
+		close_target(&g->next, NULL);
+	if (setup_on_forget(g->s, r, fds) == -1)
+		return -1;
+	record_in_trim(&g->in);
+	return 0;
 }
 
 static void
@@ -444,7 +570,20 @@ drop_closed_lanes(struct logger *g)
 		(void)munmap(s->lanes[i].lane, sizeof(*s->lanes[i].lane));
 		s->lanes[i] = s->lanes[--s->nlanes];
 		g->closed[i] = g->closed[s->nlanes];
+		g->held[i] = g->held[s->nlanes];
+		g->held[s->nlanes] = (struct held){ NULL, 0 };
 	}
+}
+
+/* One that holds a record is read when that has found room. */
+static struct pollfd
+interest(const struct logger *g, size_t i)
+{
+	return (struct pollfd){
+		.fd = g->closed[i] || g->held[i].p != NULL ? -1 :
+		    g->s->lanes[i].fd,
+		.events = POLLIN,
+	};
 }
 
 /* Read what lies in all lanes until it is over or the last words are said. */
@@ -453,24 +592,25 @@ finish(struct logger *g)
 {
 	int64_t		 deadline = io_now_ms() + LAST_WORDS_MS;
 	struct pollfd	 p[SETUP_LANES_MAX];
-	bool		 open = true;
+	bool		 open = true, stuck;
 
 	while (open && io_left_ms(deadline) > 0) {
 		open = false;
+		stuck = !flush_all(g);
 		for (size_t i = 0; i < g->s->nlanes; i++) {
-			while (!g->closed[i] && !read_lane(g, i))
+			while (!g->closed[i] && is_free(g, i) &&
+			    !read_lane(g, i))
 				continue;
-			p[i].fd = g->closed[i] ? -1 : g->s->lanes[i].fd;
-			p[i].events = POLLIN;
+			p[i] = interest(g, i);
 			open |= !g->closed[i];
 		}
-		flush(g);
+		stuck |= !flush_all(g);
 		if (open)
-			(void)sig_ppoll(p, g->s->nlanes,
+			(void)sig_ppoll(p, g->s->nlanes, stuck ? STUCK_MS :
 			    io_left_ms(deadline));
 	}
 	close_windows(g, INT64_MAX);
-	flush(g);
+	(void)flush_all(g);
 	exit(0);
 }
 
@@ -479,7 +619,8 @@ static void
 open_log(struct logger *g)
 {
 	const struct setup_generation	*gen;
-	char				 why[512];
+	char				 why[WHY_MAX];
+	const char			*path;
 
 	gen = setup_generation(g->s, g->s->committed);
 	if (gen == NULL)
@@ -489,10 +630,15 @@ open_log(struct logger *g)
 		refusal(&g->t, why, sizeof(why));
 		log_fatal(77, "%s", why);
 	}
+	note_log(g);
+	if (record_in_prepare(&g->in, gen->conf, &path) == -1) {
+		record_refusal(path, why, sizeof(why));
+		log_fatal(77, "%s", why);
+	}
 	/* Started in the middle of a reload. */
 	gen = &g->s->generations[g->s->ngenerations - 1];
 	if (gen->number > g->s->committed)
-		(void)try_target(g, gen);
+		(void)try_generation(g, gen);
 }
 
 static void
@@ -501,12 +647,17 @@ serve_once(struct logger *g)
 	struct setup	*s = g->s;
 	struct pollfd	 p[SETUP_LANES_MAX + 1];
 	size_t		 n = s->nlanes;
+	bool		 stuck = !flush_all(g), read = false;
 
 	p[n] = (struct pollfd){ s->channel, POLLIN, 0 };
-	for (size_t i = 0; i < n; i++)
-		p[i] = (struct pollfd){ s->lanes[i].fd, POLLIN, 0 };
+	for (size_t i = 0; i < n; i++) {
+		if (is_free(g, i))
+			p[i] = interest(g, i);
+		else
+			p[i] = (struct pollfd){ .fd = -1 };
+	}
 	/* Its end comes by the channel; TERM tells of a dead master. */
-	if (sig_ppoll(p, n + 1, 1000) == -1) {
+	if (sig_ppoll(p, n + 1, stuck ? STUCK_MS : 1000) == -1) {
 		if (sig_is_set(SIGTERM))
 			finish(g);
 		return;
@@ -516,12 +667,14 @@ serve_once(struct logger *g)
 	    requests, nitems(requests), g) != 1)
 		finish(g);
 	for (size_t i = 0; i < n; i++)
-		if (p[i].revents != 0)
+		if (p[i].revents != 0) {
 			(void)read_lane(g, i);
+			read = true;
+		}
 	close_windows(g, io_now_ms());
 	drop_closed_lanes(g);
-	if (g->len > 0) {
-		flush(g);
+	if (read) {
+		(void)flush_all(g);
 		/* Lines that come in a rush are read and written together. */
 		(void)sig_ppoll(&p[n], 1, GATHER_MS);
 	}
@@ -535,6 +688,8 @@ logger_main(struct setup *s)
 	struct logger		*g = &logger;
 
 	g->s = s;
+	g->in.setup = s;
+	g->next.sink.fd = g->t.sink.fd = -1;
 	sig_init(signals);
 	open_log(g);
 	for (size_t i = 0; i < s->nlanes; i++)

@@ -384,7 +384,7 @@ finish(struct master *m)
 		log_info("stopped");
 	/* With the last sending end gone the logger knows it has it all. */
 	for (size_t i = 0; i < m->npools; i++)
-		plan_close_lane(&m->pools[i]->lane);
+		plan_close_lanes(m->pools[i]);
 	plan_close_lane(&m->lane);
 	m->phase = STOPPED;
 	stop_children(m, true);

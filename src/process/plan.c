@@ -13,12 +13,12 @@
 #include "process/plan.h"
 
 #define LANE_BYTES	(1024 * 1024)	/* of log lines that may wait */
-#define POOLS_MAX	(SETUP_LANES_MAX / 2)	/* others may be ending */
+#define RECORDS_BYTES	(8 * 1024 * 1024)	/* of records */
+#define POOLS_MAX	(SETUP_LANES_MAX / 4)	/* others may be ending */
 
 static int
-lane_new(struct lane *lane)
+lane_new(struct lane *lane, int size)
 {
-	const int	 size = LANE_BYTES;
 	int		 ends[2];
 
 	*lane = (struct lane){ .in = -1, .out = -1, .page_fd = -1 };
@@ -120,6 +120,14 @@ add_post(struct master *m, const struct role *role)
 	return p;
 }
 
+void
+plan_close_lanes(struct pool *p)
+{
+	plan_close_lane(&p->lane);
+	for (size_t i = 0; i < RECORD_RECEIVERS; i++)
+		plan_close_lane(&p->records[i]);
+}
+
 static struct pool *
 find_pool(const struct master *m, const char *name)
 {
@@ -133,6 +141,8 @@ static void
 free_pool(struct pool *p)
 {
 	lane_free(&p->lane);
+	for (size_t i = 0; i < RECORD_RECEIVERS; i++)
+		lane_free(&p->records[i]);
 	rendezvous_free(&p->keeper);
 	rendezvous_free(&p->carriers);
 	rendezvous_free(&p->signer);
@@ -152,8 +162,13 @@ add_pool(struct master *m, const char *name, uint32_t since)
 	snprintf(p->name, sizeof(p->name), "%s", name);
 	p->since = since;
 	p->keeper = p->carriers = p->signer = (struct rendezvous){ -1, -1 };
+	for (size_t i = 0; i < RECORD_RECEIVERS; i++)
+		p->records[i] = (struct lane){ -1, -1, -1, NULL };
 	p->live_fd = proc_memfd("live", sizeof(*p->live));
-	if (lane_new(&p->lane) == -1 || rendezvous_new(&p->keeper) == -1 ||
+	if (lane_new(&p->lane, LANE_BYTES) == -1 ||
+	    lane_new(&p->records[RECORD_TO_LOG], RECORDS_BYTES) == -1 ||
+	    lane_new(&p->records[RECORD_TO_TABLE], RECORDS_BYTES) == -1 ||
+	    rendezvous_new(&p->keeper) == -1 ||
 	    rendezvous_new(&p->carriers) == -1 ||
 	    rendezvous_new(&p->signer) == -1 ||
 	    p->live_fd == -1 ||
@@ -561,7 +576,7 @@ plan_make(struct master *m, struct conf *conf, struct files *files)
 		log_error("/proc/self/exe: %s", strerror(errno));
 		return EXIT_RUNTIME;
 	}
-	if (lane_new(&m->lane) == -1 || rendezvous_new(&m->keeper) == -1) {
+	if (lane_new(&m->lane, LANE_BYTES) == -1 || rendezvous_new(&m->keeper) == -1) {
 		log_error("socketpair: %s", strerror(errno));
 		return EXIT_RUNTIME;
 	}

@@ -44,6 +44,7 @@ struct pool {
 	char			 name[SETUP_NAME_MAX];
 	uint32_t		 since;		/* generation that made it */
 	struct lane		 lane;
+	struct lane		 records[RECORD_RECEIVERS];
 	int			 live_fd;
 	struct sb_live		*live;
 	struct rendezvous	 keeper;	/* workers say hello to it */
@@ -176,6 +177,7 @@ void	 plan_remove_pidfile(struct master *m);
 
 /* Nobody sends there any more but those who have it already. */
 void	 plan_close_lane(struct lane *lane);
+void	 plan_close_lanes(struct pool *p);
 
 /* Close and free what is left when all children are gone. */
 void	 plan_free(struct master *m);

@@ -6,6 +6,7 @@
 #include "base/io.h"
 #include "process/contexts.h"
 #include "process/dial.h"
+#include "process/follow.h"
 #include "process/known.h"
 #include "process/secure.h"
 #include "process/sign_ask.h"
@@ -185,6 +186,7 @@ rules_of(struct session *ss, struct mysql_known *known)
 		.tls_required = l->tls.mode == CONF_TLS_REQUIRE,
 		.compression = l->compression,
 		.local_infile = l->local_infile,
+		.followed = follow_commands(l),
 		.back_tls = (enum mysql_back_tls)ss->backend->tls.mode,
 		.back_client = back_context(ss),
 		.server_key = contexts_server_key(ss->s->contexts,
@@ -212,7 +214,7 @@ open_mysql(struct session *ss)
 	if (m->server.version[0] != '\0')
 		known_learn(ss->s->router.pool, ss->backend_index,
 		    &m->server);
-	note(ss, &m->front_tls, &m->back_tls, m->user);
+	note(ss, &m->front_tls, &m->back_tls, m->who.user);
 	ss->front_stream = m->front;
 	ss->back_stream = m->back;
 	snprintf(ss->text, sizeof(ss->text), "%s", m->why);
@@ -220,7 +222,8 @@ open_mysql(struct session *ss)
 	if (rc == -1 && ss->end != END_UNREACHABLE)
 		ss->why = ss->text;
 	ss->told = rc == -1;
-	ss->watched = rc == 0 && m->x.front_secure != m->x.back_secure;
+	ss->watched = rc == 0 && (follow_commands(ss->l) ||
+	    m->x.front_secure != m->x.back_secure);
 	if (!ss->watched)
 		mysql_login_end(m);
 	return rc;
@@ -259,45 +262,6 @@ secure_open(struct session *ss)
 		forget_plain(&ss->back_stream, s->server_tls);
 	}
 	return 0;
-}
-
-/* The client changes its user. */
-static bool
-change_user(void *ctx, struct relay *r, enum end *end)
-{
-	struct session		*ss = ctx;
-	struct mysql_login	*m = &ss->mysql;
-	struct flow		*up = &r->up;
-	size_t			 used;
-	bool			 ok;
-
-	m->x.deadline = io_now_ms() +
-	    ss->s->router.conf->timeouts.handshake;
-	ok = mysql_watch_change(&m->x, m->caps, m->back_caps,
-	    up->buf + up->off, up->kept, &used, m->user, sizeof(m->user),
-	    end);
-	note(ss, &m->front_tls, &m->back_tls, m->user);
-	if (ok) {
-		flow_resume(up, used);
-		return true;
-	}
-	snprintf(ss->text, sizeof(ss->text), "%s", m->x.why);
-	ss->why = ss->text;
-	/* It was told: time to read that. */
-	r->down.done = true;
-	(void)stream_shut(ss->front_stream);
-	return false;
-}
-
-void
-secure_watch(struct session *ss, struct pump *p)
-{
-	if (!ss->watched)
-		return;
-	ss->watch = (struct mysql_watch){ .down = &ss->s->board->down };
-	p->relay.up.look = mysql_watch_look;
-	p->relay.up.look_ctx = &ss->watch;
-	p->stopped = change_user;
 }
 
 /* What OpenSSL has against the bytes of a side. */
@@ -348,6 +312,7 @@ secure_over(struct session *ss)
 void
 secure_close(struct session *ss)
 {
+	follow_end(ss);
 	if (ss->watched)
 		mysql_login_end(&ss->mysql);
 	stream_free(&ss->front_stream);

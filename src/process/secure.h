@@ -6,7 +6,6 @@
 #define PROCESS_SECURE_H
 
 #include "process/session.h"
-#include "session/pump.h"
 
 /*
  * Bring a session that was let in to where bytes can be relayed: ss->back is
@@ -15,11 +14,6 @@
  * client has heard of it.
  */
 int	 secure_open(struct session *ss);
-
-/*
- * Have the relay of it stopped where a login goes on; p->ctx is the session.
- */
-void	 secure_watch(struct session *ss, struct pump *p);
 
 /* Relayed it was, and ss->end is set: is there more to say? */
 void	 secure_over(struct session *ss);

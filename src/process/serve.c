@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/sig.h"
+#include "process/follow.h"
 #include "process/proc.h"
 #include "process/serve.h"
 #include "process/secure.h"
@@ -226,7 +227,7 @@ relay(struct session *ss)
 	p.relay.up.in = p.relay.down.out = ss->front_stream;
 	p.relay.down.in = p.relay.up.out = ss->back_stream;
 	p.relay.up.pipes = p.relay.down.pipes = ss->s->pipes;
-	secure_watch(ss, &p);
+	follow_begin(ss, &p);
 	if (ss->l->carry != CONF_CARRY_NEVER && ss->front_stream == NULL &&
 	    ss->back_stream == NULL) {
 		p.hand_over = hand_over;

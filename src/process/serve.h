@@ -16,6 +16,7 @@
 #include "session/told.h"
 
 struct contexts;
+struct record_lanes;
 struct sign_line;
 
 /* What a worker has for all its sessions. */
@@ -33,6 +34,7 @@ struct server {
 	struct pipes	*pipes;		/* as well */
 	const struct contexts *contexts;	/* or NULL: no TLS at all */
 	struct sign_line *signer;	/* or NULL: nobody has keys */
+	const struct record_lanes *records;
 	bool		 spent;		/* it has read what only one session
 					   may have said */
 };

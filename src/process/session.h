@@ -20,6 +20,8 @@
 #include "session/mysql_watch.h"
 #include "session/stream.h"
 
+struct mysql_recorder;
+
 #define SESSION_ANSWER_MS	2000	/* for the keeper to answer */
 #define SESSION_WHY_MAX		256	/* bytes */
 #define SESSION_ID_MAX		20	/* bytes of session_id_text() */
@@ -39,7 +41,8 @@ struct session {
 	struct stream			*front_stream, *back_stream;
 	struct mysql_login		 mysql;		/* its login */
 	struct mysql_watch		 watch;		/* for another one */
-	bool				 watched;
+	struct mysql_recorder		*recorder;	/* or NULL */
+	bool				 watched;	/* one of the two */
 	int64_t				 deadline;	/* to be relayed by */
 	int64_t				 end_by;	/* or 0 */
 	bool				 asked;	/* the keeper counts it */

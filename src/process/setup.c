@@ -259,12 +259,27 @@ setup_on_lane_in(void *ctx, struct rd *r, int *fds)
 {
 	struct setup	*s = ctx;
 	struct log_lane	*lane = setup_map_lane(fds[1]);
+	uint32_t	 records = rd_u32(r);
 
-	(void)r;
-	if (lane == NULL || s->nlanes == SETUP_LANES_MAX)
+	if (lane == NULL || !rd_end(r) || s->nlanes == SETUP_LANES_MAX)
 		return -1;
 	s->lanes = mem_resize(s->lanes, s->nlanes + 1, sizeof(*s->lanes));
-	s->lanes[s->nlanes++] = (struct setup_lane){ keep(&fds[0]), lane };
+	s->lanes[s->nlanes++] = (struct setup_lane){
+		.fd = keep(&fds[0]), .lane = lane, .records = records != 0,
+	};
+	return 0;
+}
+
+static int
+on_records(void *ctx, struct rd *r, int *fds)
+{
+	struct setup	*s = ((struct gather *)ctx)->s;
+	struct log_lane	*page = setup_map_lane(fds[1]);
+	uint32_t	 to = rd_u32(r);
+
+	if (page == NULL || !rd_end(r) || to >= RECORD_RECEIVERS)
+		return -1;
+	s->records.to[to] = (struct record_lane){ keep(&fds[0]), page };
 	return 0;
 }
 
@@ -386,6 +401,7 @@ static const struct channel_rule requests[] = {
 	{ MSG_CONF,	ROLE_MASTER,	1,	on_conf },
 	{ MSG_LANE,	ROLE_MASTER,	2,	on_lane },
 	{ MSG_LANE_IN,	ROLE_MASTER,	2,	on_lane_in },
+	{ MSG_RECORDS,	ROLE_MASTER,	2,	on_records },
 	{ MSG_LISTENER,	ROLE_MASTER,	1,	on_listener },
 	{ MSG_BOOK,	ROLE_MASTER,	1,	on_book },
 	{ MSG_FILE,	ROLE_MASTER,	1,	on_file },
@@ -422,6 +438,8 @@ setup_receive(const char *role)
 	s->channel = SETUP_FD;
 	s->log_fd = s->live_fd = s->keeper_fd = -1;
 	s->carrier_fd = s->signer_fd = s->socket_fd = -1;
+	for (size_t i = 0; i < RECORD_RECEIVERS; i++)
+		s->records.to[i].fd = -1;
 	while (!g.started) {
 		int	 n = io_wait(s->channel, POLLIN, deadline);
 

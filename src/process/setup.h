@@ -18,10 +18,11 @@
 #include "base/log.h"
 #include "policy/conf.h"
 #include "process/proc.h"
+#include "process/record_lane.h"
 
 #define SETUP_FD	3
 #define SETUP_ADDRS_MAX	1024	/* listening sockets of one daemon */
-#define SETUP_LANES_MAX	128	/* that one logger reads */
+#define SETUP_LANES_MAX	256	/* that one logger reads */
 #define SETUP_BOARDS_MAX 1024	/* spawners of one daemon */
 #define SETUP_NAME_MAX	40	/* bytes with the NUL, of a pool's name */
 #define SETUP_FILE_MAX	(1024 * 1024)	/* bytes, see files.h */
@@ -49,6 +50,7 @@ struct setup_listener {
 struct setup_lane {
 	int			 fd;
 	struct log_lane		*lane;
+	bool			 records;	/* and no lines */
 };
 
 /* Whence MSG_HELLO comes. */
@@ -96,9 +98,10 @@ struct setup {
 	uint32_t		 committed;	/* the number in effect */
 	struct setup_start	 start;
 	int			 log_fd;	/* the sending end */
+	struct record_lanes	 records;	/* the same, spawner */
 	struct setup_listener	*listeners;
 	size_t			 nlisteners;
-	struct setup_lane	*lanes;		/* logger */
+	struct setup_lane	*lanes;		/* logger, dbclient */
 	size_t			 nlanes;
 	struct setup_meet	*meets;		/* services */
 	size_t			 nmeets;

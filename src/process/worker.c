@@ -232,6 +232,7 @@ prepare_server(struct worker *w)
 	v->board = w->board;
 	v->contexts = w->start->contexts;
 	v->signer = w->start->signer;
+	v->records = &w->start->s->records;
 	v->ask = ask_new(s->keeper_fd, s->start.generation);
 	v->cpus = proc_cpus();
 	handover_init(&v->handover, s->carrier_fd, w->board);

@@ -28,6 +28,8 @@ end_text(enum end end)
 		return "login";
 	case END_TLS:
 		return "tls";
+	case END_RECORD:
+		return "record";
 	case END_UNREACHABLE:
 		return "unreachable";
 	case END_KILLED:

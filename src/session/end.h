@@ -20,6 +20,7 @@ enum end {
 	END_PROTOCOL,		/* what was said is not of the protocol */
 	END_LOGIN,		/* the login was refused */
 	END_TLS,		/* no TLS came about where it was due */
+	END_RECORD,		/* what is done could not be recorded */
 	END_UNREACHABLE,	/* no server answered */
 	END_KILLED,		/* somebody wanted it ended */
 	END_SHUTDOWN,		/* the daemon stops */

@@ -37,6 +37,25 @@ static const char *const others[] = {
 	"authentication_fido_client", "authentication_webauthn_client", NULL,
 };
 
+static void
+copy(char *to, size_t size, struct mysql_bytes b)
+{
+	size_t	 n = b.len < size - 1 ? b.len : size - 1;
+
+	if (n > 0)
+		memcpy(to, b.p, n);
+	to[n] = '\0';
+}
+
+void
+mysql_who_set(struct mysql_who *who, struct mysql_bytes user,
+    struct mysql_bytes schema, uint8_t charset)
+{
+	copy(who->user, sizeof(who->user), user);
+	copy(who->schema, sizeof(who->schema), schema);
+	who->charset = charset;
+}
+
 static bool
 is_among(struct mysql_bytes plugin, const char *const *names)
 {
@@ -223,11 +242,13 @@ on_error(struct mysql_exchange *x, enum end *end)
 
 	*end = END_LOGIN;
 	x->settled = true;
+	x->error = ER_HANDSHAKE;
 	rd_init(&r, mysql_side_payload(&x->back), x->back.len);
 	if (mysql_error_decode(&r, &e) == -1)
 		return mysql_exchange_refuse(x, end, END_PROTOCOL,
 		    ER_HANDSHAKE, "08S01", "the server's error is not "
 		    "understood");
+	x->error = e.code;
 	if (e.code == ER_SECURE_TRANSPORT_REQUIRED && !x->back_secure)
 		return mysql_exchange_refuse(x, end, END_LOGIN, e.code,
 		    e.state[0] != '\0' ? "08004" : "HY000", "the server "
@@ -459,6 +480,7 @@ mysql_exchange_run(struct mysql_exchange *x, enum end *end)
 	int			 rc;
 
 	x->settled = x->full = false;
+	x->error = 0;
 	forget_password(x);
 	for (int i = 0; i < MYSQL_EXCHANGE_ROUNDS; i++) {
 		side = next_speaker(x, end);

@@ -35,6 +35,15 @@
 #define MYSQL_EXCHANGE_WHY_MAX	256	/* bytes */
 #define MYSQL_PLUGIN_MAX	64	/* bytes of a plugin's name, and NUL */
 #define MYSQL_PLUGIN_DATA_MAX	256
+#define MYSQL_USER_MAX		129	/* bytes with the NUL; 32 characters */
+#define MYSQL_SCHEMA_MAX	257	/* bytes with the NUL; 64 characters */
+
+/* What a client says of itself with a login. */
+struct mysql_who {
+	char	 user[MYSQL_USER_MAX];		/* may be cut */
+	char	 schema[MYSQL_SCHEMA_MAX];	/* "" for none */
+	uint8_t	 charset;			/* a collation's number */
+};
 
 /* What a client is told when it is we who say no. */
 struct mysql_refusal {
@@ -55,6 +64,7 @@ struct mysql_exchange {
 	char			 why[MYSQL_EXCHANGE_WHY_MAX];
 	bool			 signed_ok;	/* the OK vouches for a
 						   certificate */
+	uint16_t		 error;		/* code of the server's, or 0 */
 	/* The rest is mysql_exchange.c's. */
 	char			 plugin[MYSQL_PLUGIN_MAX];
 	uint8_t			 data[MYSQL_PLUGIN_DATA_MAX];
@@ -86,6 +96,10 @@ void	 mysql_exchange_set_plugin(struct mysql_exchange *x,
 /* Another one, with the data of the last: of a client that changes its user. */
 void	 mysql_exchange_rename_plugin(struct mysql_exchange *x,
 	    struct mysql_bytes plugin);
+
+/* Fill in what a login said; strings that are too long are cut. */
+void	 mysql_who_set(struct mysql_who *who, struct mysql_bytes user,
+	    struct mysql_bytes schema, uint8_t charset);
 
 /*
  * A name that is no plugin's: a server that hears it asks for the one that

@@ -8,6 +8,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "session/mysql_login.h"
+#include "session/mysql_tap.h"
 #include "wire/mysql_auth.h"
 
 #define SERVER_STATUS_AUTOCOMMIT	0x0002
@@ -204,6 +205,8 @@ mask(const struct run *u, uint32_t caps)
 		caps &= ~(MYSQL_CAP_COMPRESS | MYSQL_CAP_ZSTD);
 	if (!u->r->local_infile)
 		caps &= ~MYSQL_CAP_LOCAL_FILES;
+	if (u->r->followed)
+		caps &= ~MYSQL_TAP_BLIND;
 	return caps;
 }
 
@@ -214,6 +217,8 @@ say_greeting(struct run *u, struct mysql_greeting *g)
 	struct wr	 w;
 
 	g->caps = u->offered = mask(u, g->caps);
+	if (u->r->followed)
+		g->mariadb_caps &= MYSQL_TAP_MARIADB;
 	u->offered_mariadb = g->mariadb_caps;
 	wr_init(&w, buf, sizeof(buf));
 	mysql_greeting_encode(&w, g);
@@ -288,17 +293,6 @@ decode_response(struct run *u)
 	return 0;
 }
 
-static void
-note_user(struct run *u)
-{
-	size_t	 n = u->client.user.len < MYSQL_USER_MAX - 1 ?
-		    u->client.user.len : MYSQL_USER_MAX - 1;
-
-	if (n > 0)
-		memcpy(u->l->user, u->client.user.p, n);
-	u->l->user[n] = '\0';
-}
-
 /* The client's answer, after TLS if it asks for that. */
 static int
 read_response(struct run *u)
@@ -330,7 +324,8 @@ read_response(struct run *u)
 			return refuse(u, END_PROTOCOL, ER_HANDSHAKE, "08S01",
 			    "the client's two answers differ");
 	}
-	note_user(u);
+	mysql_who_set(&u->l->who, u->client.user, u->client.database,
+	    u->client.charset);
 	return 0;
 }
 

@@ -27,7 +27,6 @@
 #include "session/tls.h"
 #include "session/told.h"
 
-#define MYSQL_USER_MAX		129	/* bytes with the NUL; 32 characters */
 #define MYSQL_VERSION_MAX	64	/* bytes with the NUL, which may cut */
 
 /* What a greeting of ours says: the least that all servers can. */
@@ -56,6 +55,8 @@ struct mysql_rules {
 	struct tls_server	*tls;		/* NULL: none is offered */
 	bool			 tls_required;
 	bool			 compression, local_infile;
+	bool			 followed;	/* nothing that mysql_tap.h
+						   cannot see through */
 	enum mysql_back_tls	 back_tls;
 	struct tls_client	*back_client;	/* with back_tls */
 	EVP_PKEY		*server_key;	/* pinned, or NULL */
@@ -73,7 +74,7 @@ struct mysql_login {
 	uint32_t		 caps, mariadb_caps;	/* agreed on */
 	uint32_t		 back_caps;	/* as the server was told */
 	uint32_t		 thread_id;
-	char			 user[MYSQL_USER_MAX];
+	struct mysql_who	 who;
 	char			 why[MYSQL_EXCHANGE_WHY_MAX];
 	bool			 server_vouched;	/* see signed_ok */
 	struct mysql_known	 server;	/* its greeting; version "" until

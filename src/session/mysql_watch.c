@@ -65,20 +65,10 @@ mysql_watch_look(void *ctx, const uint8_t *p, size_t n, bool *stop)
 	return at;
 }
 
-static void
-copy_user(const struct mysql_change_user *c, char *user, size_t size)
-{
-	size_t	 n = c->user.len < size - 1 ? c->user.len : size - 1;
-
-	if (n > 0)
-		memcpy(user, c->user.p, n);
-	user[n] = '\0';
-}
-
 /* Pass the command on, without what must not be seen at the server's side. */
 static int
-begin(struct mysql_exchange *x, uint32_t caps, uint32_t back_caps, char *user,
-    size_t size, enum end *end)
+begin(struct mysql_exchange *x, uint32_t caps, uint32_t back_caps,
+    struct mysql_who *who, enum end *end)
 {
 	struct mysql_change_user	 c;
 	uint8_t				*buf;
@@ -95,7 +85,8 @@ begin(struct mysql_exchange *x, uint32_t caps, uint32_t back_caps, char *user,
 	if (mysql_change_user_decode(&r, caps, &c) == -1)
 		return mysql_exchange_refuse(x, end, END_PROTOCOL,
 		    ER_HANDSHAKE, "08S01", "COM_CHANGE_USER is malformed");
-	copy_user(&c, user, size);
+	mysql_who_set(who, c.user, c.database, c.has_charset ?
+	    (uint8_t)c.charset : who->charset);
 	if (!mysql_exchange_is_hash(c.plugin)) {
 		c.plugin = mysql_exchange_nobodys_plugin();
 		c.auth = (struct mysql_bytes){ (const uint8_t *)"", 0 };
@@ -118,20 +109,60 @@ begin(struct mysql_exchange *x, uint32_t caps, uint32_t back_caps, char *user,
 	return 0;
 }
 
-bool
-mysql_watch_change(struct mysql_exchange *x, uint32_t caps,
-    uint32_t back_caps, const uint8_t *p, size_t n, size_t *used, char *user,
-    size_t size, enum end *end)
+/* The login goes on, with bytes that are here already. */
+static void
+take_up(struct mysql_exchange *x, const uint8_t *p, size_t n)
 {
-	bool	 begun;
-	int	 rc;
-
 	x->front.early = p;
 	x->front.nearly = n;
 	x->front.seq = x->back.seq = 0;
 	x->refusal.code = 0;
 	x->settled = x->server_waits = false;
-	begun = begin(x, caps, back_caps, user, size, end) == 0;
+}
+
+bool
+mysql_watch_deny(struct mysql_exchange *x, bool answered, const uint8_t *p,
+    size_t n, size_t *used, enum end *end)
+{
+	static const char	 text[] = "Access denied: this command is "
+				    "not allowed here (deny_commands)";
+	const struct mysql_error e = {
+		.code = MYSQL_ER_DENIED, .state = "42000",
+		.text = { (const uint8_t *)text, sizeof(text) - 1 },
+	};
+	uint8_t			 buf[128];
+	const char		*why = "";
+	struct wr		 w;
+	int			 rc;
+
+	take_up(x, p, n);
+	rc = mysql_side_read(&x->front, x->deadline, x->told, end, &why);
+	*used = n - x->front.nearly;
+	x->front.nearly = 0;
+	if (rc == 0 && answered) {
+		wr_init(&w, buf, sizeof(buf));
+		mysql_error_encode(&w, &e);
+		rc = mysql_side_write(&x->front, buf, wr_len(&w),
+		    x->deadline, x->told, end, &why);
+	}
+	if (rc == 0)
+		return true;
+	(void)mysql_exchange_refuse(x, end, *end, ER_NET_READ, "08S01", "%s",
+	    why);
+	mysql_exchange_tell(x, *end, true);
+	return false;
+}
+
+bool
+mysql_watch_change(struct mysql_exchange *x, uint32_t caps,
+    uint32_t back_caps, const uint8_t *p, size_t n, size_t *used,
+    struct mysql_who *who, enum end *end)
+{
+	bool	 begun;
+	int	 rc;
+
+	take_up(x, p, n);
+	begun = begin(x, caps, back_caps, who, end) == 0;
 	rc = begun ? mysql_exchange_run(x, end) : -1;
 	*used = n - x->front.nearly;
 	x->front.nearly = 0;

@@ -23,6 +23,8 @@
 #include "session/flow.h"
 #include "session/mysql_exchange.h"
 
+#define MYSQL_ER_DENIED	1227	/* ER_SPECIFIC_ACCESS_DENIED_ERROR */
+
 struct mysql_watch {
 	const flow_count	*down;		/* what the client was sent */
 	uint64_t		 down_then;	/* at its last packet */
@@ -38,12 +40,21 @@ size_t	 mysql_watch_look(void *ctx, const uint8_t *p, size_t n, bool *stop);
  * Change the user, by the exchange of the login, whose `deadline' is set
  * anew.  The command begins at p, of which n bytes are here; *used says how
  * many were of it.  The client's capabilities, and those the server has been
- * told; `user' of `size' bytes gets the account's name.
+ * told; *who is what the command says, whatever becomes of it.
  * True when the session goes on, whatever the server has said; else *end and
  * x->why, and the client has been told.
  */
 bool	 mysql_watch_change(struct mysql_exchange *x, uint32_t caps,
 	    uint32_t back_caps, const uint8_t *p, size_t n, size_t *used,
-	    char *user, size_t size, enum end *end);
+	    struct mysql_who *who, enum end *end);
+
+/*
+ * Answer a command ourselves: with error 1227, if it is one that is answered.
+ * It begins at p, of which n bytes are here; *used says how many were of it.
+ * Its payload is mysql_side_payload() of x->front then.  False, with *end and
+ * x->why, when the session cannot go on.
+ */
+bool	 mysql_watch_deny(struct mysql_exchange *x, bool answered,
+	    const uint8_t *p, size_t n, size_t *used, enum end *end);
 
 #endif

@@ -104,6 +104,12 @@ expect_stable(void)
 	conf_free(&again);
 }
 
+#define COMMANDS	\
+	"quit init_db query field_list create_db drop_db refresh shutdown " \
+	"statistics process_info process_kill debug ping change_user " \
+	"binlog_dump register_slave stmt_prepare stmt_execute " \
+	"stmt_send_long_data stmt_close stmt_reset set_option stmt_fetch " \
+	"binlog_dump_gtid reset_connection clone stmt_bulk_execute"
 #define ALIKE	\
 	"want false, or tls.mode \"require\" for clients and servers " \
 	"alike, or TLS and local sockets for neither: else logins could " \
@@ -157,7 +163,13 @@ expect_stable(void)
 	"  local_infile = false; tls = {\n" \
 	"    mode = \"offer\"; certificate = \"/c\"; key = \"/k\"; }; },\n" \
 	"  { name = \"n\"; listen = \":3\"; protocol = \"mysql\";\n" \
-	"  forward = \"h:5\"; compression = true; } );"
+	"  forward = \"h:5\"; compression = true; },\n" \
+	"  { name = \"o\"; listen = \":4\"; protocol = \"mysql\";\n" \
+	"  forward = \"h:6\"; deny_commands = (\"shutdown\", \"clone\");\n" \
+	"  query_log = { to = \"/q\"; format = \"json\";\n" \
+	"    max_statement = \"1m\"; on_overflow = \"wait\";\n" \
+	"    commands = (\"query\", \"stmt_execute\");\n" \
+	"    redact = false; }; } );"
 
 static const char *const	 good[] = {
 	A,
@@ -341,6 +353,20 @@ START_TEST(what_is_said_of_tls_is_understood)
 	ck_assert_int_eq(l->greeting, CONF_GREETING_SERVER);
 	ck_assert(!l->local_infile);
 	ck_assert(conf->listeners[2].compression);
+	l = &conf->listeners[3];
+	ck_assert_str_eq(l->query_log.to, "/q");
+	ck_assert_int_eq(l->query_log.kind, CONF_RECORD_FILE);
+	ck_assert_int_eq(l->query_log.format, CONF_LOG_JSON);
+	ck_assert_int_eq(l->query_log.max_statement, 1 << 20);
+	ck_assert_int_eq(l->query_log.on_overflow, CONF_OVERFLOW_WAIT);
+	ck_assert(!l->query_log.redact);
+	ck_assert_uint_eq(l->deny_commands.n, 2);
+	for (int i = 0; i < MYSQL_COMMANDS; i++) {
+		ck_assert_int_eq(l->query_log.set.bits[i / 8] >> i % 8 & 1,
+		    i == MYSQL_COM_QUERY || i == MYSQL_COM_STMT_EXECUTE);
+		ck_assert_int_eq(l->denied.bits[i / 8] >> i % 8 & 1,
+		    i == MYSQL_COM_SHUTDOWN || i == MYSQL_COM_CLONE);
+	}
 }
 END_TEST
 
@@ -377,6 +403,10 @@ START_TEST(what_is_not_set_has_its_default)
 	ck_assert_int_eq(conf->listeners[0].greeting, CONF_GREETING_OWN);
 	ck_assert(conf->listeners[0].local_infile);
 	ck_assert(!conf->listeners[0].compression);
+	ck_assert_int_eq(conf->listeners[0].query_log.kind,
+	    CONF_RECORD_NONE);
+	ck_assert_int_eq(conf->listeners[0].query_log.max_statement, 65536);
+	ck_assert(conf->listeners[0].query_log.redact);
 	ck_assert_int_eq(conf->backends[0].tls.mode, CONF_TLS_OFF);
 	ck_assert_int_eq(conf->backends[0].tls.verify, CONF_VERIFY_FULL);
 	ck_assert_uint_eq(conf->nbackends, 1);
@@ -457,7 +487,7 @@ static const struct {
 	    "deny max_sessions max_sessions_per_source rate_per_source penalty "
 	    "handshakes proxy_protocol backlog keepalive user_timeout nodelay "
 	    "v6only device transparent fast_open defer_accept tls greeting "
-	    "local_infile compression" } },
+	    "local_infile compression query_log deny_commands" } },
 	/* Of the wrong type. */
 	{ "user = 1;" A, { "f:1: user: want a string in quotes" } },
 	{ "user = { };" A, { "f:1: user: want a string in quotes" } },
@@ -757,6 +787,39 @@ static const struct {
 	{ "listeners = ( { name = \"a\"; listen = \"unix:/x\"; "
 	    "protocol = \"mysql\"; forward = \"h:1\"; "
 	    "compression = true; } );", { "f:1: compression: " ALIKE } },
+	{ L1("query_log = { to = \"log\"; }; deny_commands = \"ping\";"), {
+	    "f:1: query_log: only protocol \"mysql\" has a record",
+	    "f:1: deny_commands: only protocol \"mysql\" has commands" } },
+	{ MYSQL("query_log = { to = \"q.log\"; };"), { "f:1: query_log.to: "
+	    "\"q.log\": want \"log\", \"syslog\" or the absolute path of a "
+	    "file" } },
+	{ MYSQL("query_log = { to = \"log\"; }; compression = true;"), {
+	    "f:1: compression: must be false with query_log or "
+	    "deny_commands, which do not see through it" } },
+	{ MYSQL("deny_commands = \"ping\"; compression = true;"), {
+	    "f:1: compression: must be false with query_log or "
+	    "deny_commands, which do not see through it" } },
+	{ MYSQL("query_log = { to = \"log\"; commands = (\"query\", "
+	    "\"Query\"); }; deny_commands = (\"quit\", \"all\");"), {
+	    "f:1: query_log.commands: \"Query\": no such command; there are "
+	    COMMANDS, "f:1: deny_commands: \"all\": no such command; there "
+	    "are " COMMANDS, "f:1: deny_commands: \"quit\": a client may "
+	    "always leave" } },
+	{ "log = { to = \"/x\"; };" MYSQL("query_log = { to = \"/x\"; };"), {
+	    "f:1: query_log.to: \"/x\" is the file of log.to: want \"log\", "
+	    "or another file" } },
+	{ "listeners = ( { name = \"a\"; listen = \":1\"; "
+	    "protocol = \"mysql\"; forward = \"h:1\"; query_log = { "
+	    "to = \"/q\"; }; },\n{ name = \"b\"; listen = \":2\"; "
+	    "protocol = \"mysql\"; forward = \"h:1\"; query_log = { "
+	    "to = \"/q\"; format = \"json\"; on_overflow = \"close\"; }; } "
+	    ");", { "f:2: query_log.format: another one is written to \"/q\" "
+	    "by f:1", "f:2: query_log.on_overflow: another one is set for "
+	    "\"/q\" by f:1" } },
+	{ MYSQL("query_log = { max_statement = 255; };"), { "f:1: "
+	    "listeners[0].query_log.max_statement: \"255\": want a size "
+	    "from \"256\" to \"16m\" (units k, m, g; a bare number is "
+	    "bytes)" } },
 	{ MYSQL("greeting = \"mine\";"), { "f:1: listeners[0].greeting: "
 	    "\"mine\": want \"own\" or \"server\"" } },
 	/* TLS of backends. */

@@ -363,7 +363,7 @@ plain_server(struct peer *p)
 START_TEST(a_login_passes_as_it_comes)
 {
 	ck_assert_int_eq(run(plain_client, plain_server), 0);
-	ck_assert_str_eq(login.user, "alice");
+	ck_assert_str_eq(login.who.user, "alice");
 	ck_assert_uint_eq(login.thread_id, 4711);
 	ck_assert_str_eq(login.server.version, "9.7.4");
 	ck_assert_uint_eq(login.server.caps, CAPS);

@@ -1,0 +1,176 @@
+#include <string.h>
+
+#include "policy/conf_check_mysql.h"
+
+/* What clients do all the time and what tells nothing of data. */
+static const uint8_t	 unusual[] = {
+	MYSQL_COM_PING, MYSQL_COM_STATISTICS, MYSQL_COM_STMT_CLOSE,
+	MYSQL_COM_STMT_RESET, MYSQL_COM_STMT_SEND_LONG_DATA,
+	MYSQL_COM_STMT_FETCH, MYSQL_COM_SET_OPTION,
+};
+
+static void
+add(struct conf_commands *set, int command)
+{
+	set->bits[command / 8] |= (uint8_t)(1 << command % 8);
+}
+
+/* "no such command; there are a, b, c" */
+static void
+complain_command(const struct conf_listener *l, const char *key,
+    const char *name, struct conf_report *report)
+{
+	char	 text[1024] = "";
+	size_t	 n = 0;
+
+	for (int i = 0; i < MYSQL_COMMANDS && n < sizeof(text); i++)
+		if (mysql_command_name((uint8_t)i) != NULL)
+			n += (size_t)snprintf(text + n, sizeof(text) - n,
+			    " %s", mysql_command_name((uint8_t)i));
+	conf_complain(report, "%s: %s: \"%s\": no such command; there "
+	    "are%s", l->where, key, name, text);
+}
+
+static void
+resolve(const struct conf_listener *l, const char *key,
+    const struct conf_texts *names, struct conf_commands *set,
+    struct conf_report *report)
+{
+	int	 command;
+
+	for (size_t i = 0; i < names->n; i++) {
+		command = mysql_command_find(names->v[i]);
+		if (command == -1)
+			complain_command(l, key, names->v[i], report);
+		else
+			add(set, command);
+	}
+}
+
+static bool
+is_all(const struct conf_texts *names)
+{
+	return names->n == 1 && strcmp(names->v[0], "all") == 0;
+}
+
+static void
+resolve_recorded(struct conf_listener *l, struct conf_report *report)
+{
+	const struct conf_texts	*names = &l->query_log.commands;
+	struct conf_commands	*set = &l->query_log.set;
+
+	*set = (struct conf_commands){ .bits = { 0 } };
+	if (names->n > 0 && !is_all(names)) {
+		resolve(l, "query_log.commands", names, set, report);
+		return;
+	}
+	memset(set->bits, 0xff, sizeof(set->bits));
+	if (names->n == 0)
+		for (size_t i = 0; i < sizeof(unusual); i++)
+			set->bits[unusual[i] / 8] &=
+			    (uint8_t)~(1 << unusual[i] % 8);
+}
+
+static void
+resolve_denied(struct conf_listener *l, struct conf_report *report)
+{
+	l->denied = (struct conf_commands){ .bits = { 0 } };
+	resolve(l, "deny_commands", &l->deny_commands, &l->denied, report);
+	if (l->denied.bits[0] >> MYSQL_COM_QUIT & 1)
+		conf_complain(report, "%s: deny_commands: \"quit\": a client "
+		    "may always leave", l->where);
+}
+
+static int
+kind_of(const struct conf_listener *l, struct conf_report *report)
+{
+	static const struct {
+		const char	*to;
+		int		 kind;
+	} words[] = {
+		{ "", CONF_RECORD_NONE }, { "log", CONF_RECORD_LOG },
+		{ "syslog", CONF_RECORD_SYSLOG },
+	};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcmp(l->query_log.to, words[i].to) == 0)
+			return words[i].kind;
+	if (l->query_log.to[0] != '/')
+		conf_complain(report, "%s: query_log.to: \"%s\": want "
+		    "\"log\", \"syslog\" or the absolute path of a file",
+		    l->where, l->query_log.to);
+	return CONF_RECORD_FILE;
+}
+
+/* One file has one format, and one way with what finds no room. */
+static void
+check_same_file(const struct conf *conf, const struct conf_listener *l,
+    struct conf_report *report)
+{
+	for (const struct conf_listener *o = conf->listeners; o < l; o++) {
+		if (o->query_log.kind != CONF_RECORD_FILE ||
+		    strcmp(o->query_log.to, l->query_log.to) != 0)
+			continue;
+		if (o->query_log.format != l->query_log.format)
+			conf_complain(report, "%s: query_log.format: another "
+			    "one is written to \"%s\" by %s", l->where,
+			    l->query_log.to, o->where);
+		if (o->query_log.on_overflow != l->query_log.on_overflow)
+			conf_complain(report, "%s: query_log.on_overflow: "
+			    "another one is set for \"%s\" by %s", l->where,
+			    l->query_log.to, o->where);
+		return;
+	}
+}
+
+/* A key that nothing comes of is a mistake more often than not. */
+static void
+check_use(const struct conf_listener *l, struct conf_report *report)
+{
+	if (l->query_log.kind != CONF_RECORD_NONE)
+		return;
+	if (l->query_log.commands.n > 0)
+		conf_warn(report, "%s: query_log.commands: without "
+		    "query_log.to nothing is recorded", l->where);
+	if (l->query_log.format != CONF_LOG_TEXT)
+		conf_warn(report, "%s: query_log.format: without "
+		    "query_log.to nothing is recorded", l->where);
+}
+
+static void
+check_file(const struct conf *conf, const struct conf_listener *l,
+    struct conf_report *report)
+{
+	if (l->query_log.kind != CONF_RECORD_FILE)
+		return;
+	if (strcmp(l->query_log.to, conf->log.to) == 0)
+		conf_complain(report, "%s: query_log.to: \"%s\" is the file "
+		    "of log.to: want \"log\", or another file", l->where,
+		    l->query_log.to);
+	check_same_file(conf, l, report);
+}
+
+void
+conf_check_listener_mysql(const struct conf *conf, struct conf_listener *l,
+    struct conf_report *report)
+{
+	l->query_log.kind = kind_of(l, report);
+	resolve_recorded(l, report);
+	resolve_denied(l, report);
+	if (l->protocol != CONF_MYSQL) {
+		if (l->query_log.kind != CONF_RECORD_NONE)
+			conf_complain(report, "%s: query_log: only protocol "
+			    "\"mysql\" has a record", l->where);
+		if (l->deny_commands.n > 0)
+			conf_complain(report, "%s: deny_commands: only "
+			    "protocol \"mysql\" has commands", l->where);
+		return;
+	}
+	if (l->compression && (l->query_log.kind != CONF_RECORD_NONE ||
+	    l->deny_commands.n > 0))
+		conf_complain(report, "%s: compression: must be false with "
+		    "query_log or deny_commands, which do not see through it",
+		    l->where);
+	check_file(conf, l, report);
+	check_use(l, report);
+}
