@@ -559,4 +559,5 @@ def main():
     print('ok', said or '')
 
 
-main()
+if __name__ == '__main__':
+    main()

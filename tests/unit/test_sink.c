@@ -133,6 +133,7 @@ START_TEST(a_line_that_was_begun_is_in_the_next_file_from_its_start)
 	put("begun\n");
 	ck_assert(sink_flush(&sink));
 	/* As if the second line had been cut off by a full disk. */
+	free(sink.buf);
 	sink.buf = strdup("begun\n");
 	sink.room = sink.len = 6;
 	sink.off = 3;
