@@ -35,6 +35,8 @@ const struct role	 roles[] = {
 	    .needed = control_needed },
 	{ .name = "carrier", .id = ROLE_CARRIER, .main = carrier_main,
 	    .own_root = true, .needed = carriers_needed },
+	{ .name = "dbclient", .id = ROLE_DBCLIENT, .main = dbclient_main,
+	    .may_lag = true, .as_auth = true, .needed = dbclient_needed },
 	{ .name = "signer", .id = ROLE_SIGNER, .main = signer_main,
 	    .per_pool = true, .lasting = true, .own_root = true,
 	    .as_auth = true, .wanted = signer_wanted },

@@ -136,6 +136,23 @@ out_bare(struct out *o, const void *data, size_t len)
 	}
 }
 
+void
+out_utf8(struct out *o, const void *data, size_t len)
+{
+	const unsigned char	*p = data;
+	size_t			 n;
+
+	for (size_t i = 0; i < len; i += n) {
+		n = utf8_len(p + i, len - i);
+		if (n > 0)
+			out_bytes(o, p + i, n);
+		else {
+			out_printf(o, "\\x%02x", p[i]);
+			n = 1;
+		}
+	}
+}
+
 static void
 local_time(uint64_t wall_us, struct tm *tm)
 {

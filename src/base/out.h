@@ -34,6 +34,9 @@ void	 out_escaped(struct out *o, const void *p, size_t len,
 /* The same where nothing quotes it: a quotation mark stays as it is. */
 void	 out_bare(struct out *o, const void *p, size_t len);
 
+/* The same, but that bytes of UTF-8 stay as they are, whatever they are. */
+void	 out_utf8(struct out *o, const void *p, size_t len);
+
 /* RFC 3339 with milliseconds and the local offset. */
 void	 out_time(struct out *o, uint64_t wall_us);
 /* The same as "2017/01/12 17:27:32". */

@@ -123,6 +123,12 @@ enum conf_overflow {			/* a record finds no room */
 	CONF_OVERFLOW_CLOSE,
 };
 
+enum conf_table_tls {
+	CONF_TABLE_PLAIN,
+	CONF_TABLE_ENCRYPT,
+	CONF_TABLE_VERIFY,
+};
+
 /* A set of commands: bit n of it is command n. */
 struct conf_commands {
 	uint8_t	 bits[MYSQL_COMMANDS / 8];
@@ -307,6 +313,17 @@ struct conf {
 	struct conf_listener	*listeners;
 	size_t			 nlisteners;
 	size_t			 nservers;	/* of all backends */
+	struct {				/* for query_log.to "table" */
+		char		*server;
+		struct net_spec	 spec;		/* of it, by conf_finish() */
+		char		*user;
+		char		*password_file;	/* "" for none */
+		char		*database;
+		char		*name;
+		int		 tls;		/* enum conf_table_tls */
+		char		*ca;		/* "" for the system's */
+		bool		 wanted;	/* by conf_finish() */
+	} query_table;
 	struct {
 		char	*path;			/* of the socket; "" for none */
 		char	*group;			/* who may; "" for root alone */

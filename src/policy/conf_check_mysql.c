@@ -1,5 +1,8 @@
 #include <string.h>
 
+#include "config.h"
+
+#include "policy/conf_check.h"
 #include "policy/conf_check_mysql.h"
 
 /* What clients do all the time and what tells nothing of data. */
@@ -90,6 +93,7 @@ kind_of(const struct conf_listener *l, struct conf_report *report)
 	} words[] = {
 		{ "", CONF_RECORD_NONE }, { "log", CONF_RECORD_LOG },
 		{ "syslog", CONF_RECORD_SYSLOG },
+		{ "table", CONF_RECORD_TABLE },
 	};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
@@ -97,8 +101,8 @@ kind_of(const struct conf_listener *l, struct conf_report *report)
 			return words[i].kind;
 	if (l->query_log.to[0] != '/')
 		conf_complain(report, "%s: query_log.to: \"%s\": want "
-		    "\"log\", \"syslog\" or the absolute path of a file",
-		    l->where, l->query_log.to);
+		    "\"log\", \"syslog\", \"table\" or the absolute path of a "
+		    "file", l->where, l->query_log.to);
 	return CONF_RECORD_FILE;
 }
 
@@ -173,4 +177,41 @@ conf_check_listener_mysql(const struct conf *conf, struct conf_listener *l,
 		    l->where);
 	check_file(conf, l, report);
 	check_use(l, report);
+}
+
+static void
+check_server(struct conf *conf, struct conf_report *report)
+{
+	const char	*fault;
+
+	if (net_parse(conf->query_table.server, false,
+	    &conf->query_table.spec, &fault) == -1)
+		conf_complain(report, "%s%squery_table.server: \"%s\": %s",
+		    CONF_FILE(conf), conf->query_table.server, fault);
+	else if (conf->query_table.spec.kind == NET_ANY)
+		conf_complain(report, "%s%squery_table.server: \"%s\": a "
+		    "server needs a host before the port", CONF_FILE(conf),
+		    conf->query_table.server);
+}
+
+void
+conf_check_query_table(struct conf *conf, struct conf_report *report)
+{
+	check_server(conf, report);
+	conf->query_table.wanted = false;
+	for (size_t i = 0; i < conf->nlisteners; i++)
+		conf->query_table.wanted |=
+		    conf->listeners[i].query_log.kind == CONF_RECORD_TABLE;
+	if (!conf->query_table.wanted)
+		return;
+	if (conf->query_table.user[0] == '\0')
+		conf_complain(report, "%s%squery_table.user: query_log.to "
+		    "\"table\" needs it", CONF_FILE(conf));
+	if (conf->query_table.database[0] == '\0')
+		conf_complain(report, "%s%squery_table.database: "
+		    "query_log.to \"table\" needs it", CONF_FILE(conf));
+#ifndef HAVE_LIBMARIADB
+	conf_complain(report, "%s%squery_table: this sallyportd was built "
+	    "without libmariadb, which writes tables", CONF_FILE(conf));
+#endif
 }

@@ -15,6 +15,7 @@ static const char *const	 keys[] = {
 	[CONF_FILE_BACKEND_CERTIFICATE] = "tls.certificate",
 	[CONF_FILE_BACKEND_KEY] = "tls.key",
 	[CONF_FILE_SERVER_PUBLIC_KEY] = "server_public_key",
+	[CONF_FILE_TABLE_PASSWORD] = "query_table.password_file",
 };
 
 struct list {
@@ -131,6 +132,10 @@ conf_files(const struct conf *conf, size_t *n)
 		if (!b->implicit && is_used(conf, b, NULL))
 			add_backend(&list, b, &o);
 	}
+	if (conf->query_table.wanted)
+		add(&list, &(const struct owner){ 0, conf->file != NULL ?
+		    conf->file : "" }, CONF_FILE_TABLE_PASSWORD, 0,
+		    conf->query_table.password_file);
 	*n = list.n;
 	return list.v;
 }
@@ -149,13 +154,17 @@ conf_files_find(const struct conf_file *files, size_t n,
 bool
 conf_file_is_secret(const struct conf_file *f)
 {
-	return f->kind == CONF_FILE_KEY || f->kind == CONF_FILE_BACKEND_KEY;
+	return f->kind == CONF_FILE_KEY ||
+	    f->kind == CONF_FILE_BACKEND_KEY ||
+	    f->kind == CONF_FILE_TABLE_PASSWORD;
 }
 
 bool
 conf_file_is_for(const struct conf *conf, const struct conf_file *f,
     const char *pool)
 {
+	if (f->kind == CONF_FILE_TABLE_PASSWORD)
+		return false;
 	if (f->kind < CONF_FILE_BACKEND_CA)
 		return strcmp(conf->listeners[f->owner].pool, pool) == 0;
 	return is_used(conf, &conf->backends[f->owner], pool);

@@ -28,11 +28,13 @@ enum conf_file_kind {
 	CONF_FILE_BACKEND_CERTIFICATE,
 	CONF_FILE_BACKEND_KEY,
 	CONF_FILE_SERVER_PUBLIC_KEY,
+	/* Of the whole. */
+	CONF_FILE_TABLE_PASSWORD,
 };
 
 struct conf_file {
 	enum conf_file_kind	 kind;
-	size_t			 owner;		/* listener or backend */
+	size_t			 owner;		/* listener or backend, or 0 */
 	size_t			 position;	/* of the certificate */
 	const char		*path;
 	const char		*where;		/* "file:line" of the owner */
@@ -50,7 +52,7 @@ struct conf_file	*conf_files(const struct conf *conf, size_t *n);
 size_t	 conf_files_find(const struct conf_file *files, size_t n,
 	    enum conf_file_kind kind, size_t owner, size_t position);
 
-/* Is it a private key? */
+/* Is it a private key, or a password? */
 bool	 conf_file_is_secret(const struct conf_file *file);
 
 /* Does a listener of the pool need it? */

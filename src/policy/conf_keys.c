@@ -18,6 +18,10 @@ static const char *const overflows[] = {
 	[CONF_OVERFLOW_DROP] = "drop", [CONF_OVERFLOW_WAIT] = "wait",
 	[CONF_OVERFLOW_CLOSE] = "close", NULL,
 };
+static const char *const table_tls[] = {
+	[CONF_TABLE_PLAIN] = "off", [CONF_TABLE_ENCRYPT] = "require",
+	[CONF_TABLE_VERIFY] = "verify", NULL,
+};
 static const char *const carries[] = { "auto", "always", "never", NULL };
 static const char *const protocols[] = {
 	[CONF_TCP] = "tcp", [CONF_MYSQL] = "mysql", NULL,
@@ -77,6 +81,9 @@ const struct conf_key	 conf_keys[] = {
 	    .help = "folder of files with more backends and listeners" },
 	{ CONF_TOP, "log", CONF_GROUP, 0, .preset = "", .inner = CONF_LOG,
 	    .help = "where lines go, which, and how they look" },
+	{ CONF_TOP, "query_table", CONF_GROUP, 0, .preset = "",
+	    .inner = CONF_QUERY_TABLE,
+	    .help = "the table that records may go to" },
 	{ CONF_TOP, "workers", CONF_GROUP, 0, .preset = "",
 	    .inner = CONF_WORKERS, .help = "how many processes serve" },
 	{ CONF_TOP, "carriers", CONF_GROUP, 0, .preset = "",
@@ -293,6 +300,24 @@ const struct conf_key	 conf_keys[] = {
 	    .help = "commands that are recorded, or \"all\"" },
 	{ CONF_QUERY_LOG, "redact", CONF_BOOL, LISTENER(query_log.redact),
 	    .preset = "true", .help = "passwords in statements are hidden" },
+
+	{ CONF_QUERY_TABLE, "server", CONF_STRING, TOP(query_table.server),
+	    .preset = "127.0.0.1:3306", .help = "where the database is" },
+	{ CONF_QUERY_TABLE, "user", CONF_STRING, TOP(query_table.user),
+	    .preset = "", .help = "the account that writes" },
+	{ CONF_QUERY_TABLE, "password_file", CONF_PATH,
+	    TOP(query_table.password_file), .preset = "",
+	    .help = "the file whose first line is its password" },
+	{ CONF_QUERY_TABLE, "database", CONF_STRING,
+	    TOP(query_table.database), 0, 64, "",
+	    .help = "where the table is" },
+	{ CONF_QUERY_TABLE, "name", CONF_NAME, TOP(query_table.name),
+	    .preset = "query_log", .help = "what it is called" },
+	{ CONF_QUERY_TABLE, "tls", CONF_ENUM, TOP(query_table.tls),
+	    .preset = "off", .choices = table_tls,
+	    .help = "whether it is spoken to in TLS" },
+	{ CONF_QUERY_TABLE, "ca", CONF_PATH, TOP(query_table.ca),
+	    .preset = "", .help = "who may have signed its certificate" },
 
 	{ CONF_PROXY, "accept", CONF_BOOL, LISTENER(proxy_protocol.accept),
 	    .preset = "false", .help = "connections begin with a header" },

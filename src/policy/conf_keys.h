@@ -54,6 +54,7 @@ enum conf_section {
 	CONF_FRONT_TLS,
 	CONF_ROUTE,
 	CONF_QUERY_LOG,
+	CONF_QUERY_TABLE,
 };
 
 struct conf_key {

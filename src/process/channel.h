@@ -97,7 +97,8 @@ enum {
 	ROLE_CONTROL = 32,
 	ROLE_CARRIER = 64,
 	ROLE_SIGNER = 128,
-	ROLE_ANY = 255,
+	ROLE_DBCLIENT = 256,
+	ROLE_ANY = 511,
 };
 
 /* What control may ask of the master for its users. */

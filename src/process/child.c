@@ -111,7 +111,8 @@ give_records(const struct giving *g, const struct generation *gen,
 static bool
 needs_book(unsigned int role)
 {
-	return role != ROLE_LOGGER && role != ROLE_SIGNER;
+	return role != ROLE_LOGGER && role != ROLE_SIGNER &&
+	    role != ROLE_DBCLIENT;
 }
 
 static int
@@ -137,20 +138,32 @@ give_file(const struct giving *g, uint32_t generation, uint32_t number,
 	return give(g, MSG_FILE, buf, sizeof(buf), fd, -1);
 }
 
-/* Private keys go to who signs, and all else to who serves. */
+/*
+ * Private keys go to who signs, the password to who writes the table, and all
+ * else to who serves.
+ */
+static bool
+needs_file(const struct post *p, const struct generation *gen,
+    const struct conf_file *f)
+{
+	switch (p->role->id) {
+	case ROLE_SIGNER:
+	case ROLE_SPAWNER:
+		return conf_file_is_secret(f) == (p->role->id == ROLE_SIGNER) &&
+		    conf_file_is_for(gen->conf, f, p->pool->name);
+	case ROLE_DBCLIENT:
+		return f->kind == CONF_FILE_TABLE_PASSWORD;
+	default:
+		return false;
+	}
+}
+
 static int
 give_files(const struct giving *g, const struct post *p,
     const struct generation *gen)
 {
-	const bool	 signs = p->role->id == ROLE_SIGNER;
-
-	if (!signs && p->role->id != ROLE_SPAWNER)
-		return 0;
 	for (size_t i = 0; i < gen->files.n; i++) {
-		const struct conf_file	*f = &gen->files.v[i];
-
-		if (conf_file_is_secret(f) == signs &&
-		    conf_file_is_for(gen->conf, f, p->pool->name) &&
+		if (needs_file(p, gen, &gen->files.v[i]) &&
 		    give_file(g, gen->number, (uint32_t)i,
 		    gen->files.copies[i].fd) == -1)
 			return -1;
@@ -257,6 +270,8 @@ give_pool(const struct giving *g, unsigned int role, const struct pool *p)
 	case ROLE_LOGGER:
 		return give_lane_in(g, &p->lane, false) == -1 ? -1 :
 		    give_lane_in(g, &p->records[RECORD_TO_LOG], true);
+	case ROLE_DBCLIENT:
+		return give_lane_in(g, &p->records[RECORD_TO_TABLE], true);
 	case ROLE_KEEPER:
 		return give_meet(g, ROLE_WORKER, p->name, p->keeper.in, -1);
 	case ROLE_CARRIER:
@@ -273,6 +288,15 @@ give_logger(const struct giving *g, const struct master *m)
 		return -1;
 	for (size_t i = 0; i < m->npools; i++)
 		if (give_pool(g, ROLE_LOGGER, m->pools[i]) == -1)
+			return -1;
+	return 0;
+}
+
+static int
+give_dbclient(const struct giving *g, const struct master *m)
+{
+	for (size_t i = 0; i < m->npools; i++)
+		if (give_pool(g, ROLE_DBCLIENT, m->pools[i]) == -1)
 			return -1;
 	return 0;
 }
@@ -358,6 +382,8 @@ give_all(const struct master *m, const struct child *c, int orders)
 		    m->lane.page_fd);
 	if (rc == 0 && id == ROLE_LOGGER)
 		rc = give_logger(&g, m);
+	if (rc == 0 && id == ROLE_DBCLIENT)
+		rc = give_dbclient(&g, m);
 	if (rc == 0 && id == ROLE_KEEPER)
 		rc = give_keeper(&g, m);
 	if (rc == 0 && id == ROLE_CONTROL)

@@ -26,6 +26,7 @@
 #include "base/msg.h"
 #include "base/sig.h"
 #include "process/channel.h"
+#include "process/lane_in.h"
 #include "process/record_in.h"
 #include "process/role.h"
 #include "process/sandbox.h"
@@ -219,37 +220,6 @@ close_windows(struct logger *g, int64_t now)
 			close_window(g, &g->repeats[i]);
 }
 
-/* Receive one datagram and who sent it, or that no more will come. */
-static ssize_t
-receive(int fd, void *data, size_t size, pid_t *pid, bool *end)
-{
-	union {
-		char		 buf[CMSG_SPACE(sizeof(struct ucred))];
-		struct cmsghdr	 align;
-	}		 ctl = { .buf = { 0 } };
-	struct iovec	 iov = { data, size };
-	struct msghdr	 mh = {
-		.msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = &ctl, .msg_controllen = sizeof(ctl),
-	};
-	struct cmsghdr	*c;
-	struct ucred	 cred;
-	ssize_t		 n;
-
-	n = recvmsg(fd, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	c = n >= 0 ? CMSG_FIRSTHDR(&mh) : NULL;
-	*pid = 0;
-	if (c != NULL && c->cmsg_level == SOL_SOCKET &&
-	    c->cmsg_type == SCM_CREDENTIALS &&
-	    c->cmsg_len == CMSG_LEN(sizeof(cred))) {
-		memcpy(&cred, CMSG_DATA(c), sizeof(cred));
-		*pid = cred.pid;
-	}
-	/* Who says nothing has sent something; only at the end nobody has. */
-	*end = n == 0 && c == NULL;
-	return n;
-}
-
 static void
 on_line(struct logger *g, const uint8_t *data, size_t size, pid_t pid)
 {
@@ -270,18 +240,15 @@ on_line(struct logger *g, const uint8_t *data, size_t size, pid_t pid)
 		emit(g, &l, pid);
 }
 
-/* Say how many lines found no room, once there is room again. */
+/* Say how many found no room, once there is room again. */
 static void
 report_dropped(struct logger *g, size_t i)
 {
-	struct log_lane	*lane = g->s->lanes[i].lane;
-	uint64_t	 dropped = atomic_load(&lane->dropped);
-	uint64_t	 reported = atomic_exchange(&lane->reported, dropped);
+	uint64_t	 n = lane_dropped(&g->s->lanes[i]);
 
-	if (dropped != reported)
+	if (n > 0)
 		say(g, LOGLINE_ERROR, "%ju %s were dropped: they came "
-		    "faster than they could be written",
-		    (uintmax_t)(dropped - reported),
+		    "faster than they could be written", (uintmax_t)n,
 		    g->s->lanes[i].records ? "records" : "lines");
 }
 
@@ -347,7 +314,7 @@ read_lane(struct logger *g, size_t i)
 	bool		 end;
 
 	for (int lines = 0; lines < BATCH; lines++) {
-		n = receive(g->s->lanes[i].fd, data, sizeof(data), &pid,
+		n = lane_receive(&g->s->lanes[i], data, sizeof(data), &pid,
 		    &end);
 		if (n >= 0 && !end && g->s->lanes[i].records) {
 			if (!on_record(g, i, data, (size_t)n, pid))
@@ -529,14 +496,6 @@ on_forget(void *ctx, struct rd *r, int *fds)
 	return 0;
 }
 
-static void
-watch_lane(const struct setup_lane *lane)
-{
-	const int	 on = 1;
-
-	(void)setsockopt(lane->fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
-}
-
 static int
 on_lane_in(void *ctx, struct rd *r, int *fds)
 {
@@ -544,7 +503,7 @@ on_lane_in(void *ctx, struct rd *r, int *fds)
 
 	if (setup_on_lane_in(g->s, r, fds) == -1)
 		return -1;
-	watch_lane(&g->s->lanes[g->s->nlanes - 1]);
+	lane_watch(&g->s->lanes[g->s->nlanes - 1]);
 	g->closed[g->s->nlanes - 1] = false;
 	return 0;
 }
@@ -693,7 +652,7 @@ logger_main(struct setup *s)
 	sig_init(signals);
 	open_log(g);
 	for (size_t i = 0; i < s->nlanes; i++)
-		watch_lane(&s->lanes[i]);
+		lane_watch(&s->lanes[i]);
 	sandbox_enter();
 	proc_title("logger");
 	setup_ready(s);

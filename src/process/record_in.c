@@ -188,8 +188,8 @@ record_in_trim(struct record_in *in)
  * The listener of that name: of the newest generation that has one.  A session
  * may be of an older one.
  */
-static const struct conf_listener *
-find_listener(const struct record_in *in, struct mysql_bytes name)
+const struct conf_listener *
+record_in_listener(const struct record_in *in, struct mysql_bytes name)
 {
 	for (size_t i = in->setup->ngenerations; i-- > 0;) {
 		const struct conf	*c = in->setup->generations[i].conf;
@@ -242,7 +242,7 @@ record_in_write(struct record_in *in, const uint8_t *p, size_t len)
 
 	rd_init(&r, p, len);
 	if (query_record_decode(&r, &q) == -1 ||
-	    (l = find_listener(in, q.listener)) == NULL) {
+	    (l = record_in_listener(in, q.listener)) == NULL) {
 		in->malformed++;
 		return RECORD_TAKEN;
 	}

@@ -70,6 +70,10 @@ int	 record_in_part(struct record_in *in, pid_t pid,
 	    const uint8_t *payload, size_t size, const uint8_t **p,
 	    size_t *len);
 
+/* The listener of that name that has a record, or NULL. */
+const struct conf_listener *record_in_listener(const struct record_in *in,
+	    struct mysql_bytes name);
+
 /* Write a whole one.  With RECORD_LATER nothing has become of it yet. */
 enum record_result	 record_in_write(struct record_in *in,
 			    const uint8_t *p, size_t len);

@@ -311,6 +311,18 @@ vet_public_key(const struct vet *v, const struct conf_file *f, BIO *in)
 	EVP_PKEY_free(key);
 }
 
+static void
+vet_password(const struct vet *v, const struct conf_file *f, BIO *in)
+{
+	char	 line[256];
+
+	if (BIO_gets(in, line, sizeof(line)) <= 0 || line[0] == '\n')
+		complain(v, f, "want a password in the first line");
+	else if (strlen(line) == sizeof(line) - 1)
+		complain(v, f, "the first line is too long for a password");
+	OPENSSL_cleanse(line, sizeof(line));
+}
+
 /* Those who parse what strangers send are given this file. */
 static bool
 has_secret(const struct conf_file *f, const void *data, size_t len)
@@ -346,6 +358,9 @@ look(struct vet *v, const struct conf_file *f, BIO *in)
 		break;
 	case CONF_FILE_SERVER_PUBLIC_KEY:
 		vet_public_key(v, f, in);
+		break;
+	case CONF_FILE_TABLE_PASSWORD:
+		vet_password(v, f, in);
 		break;
 	}
 }

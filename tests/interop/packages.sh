@@ -26,6 +26,7 @@ pc:libcap-ng		libcap-ng-dev	libcap-ng-devel
 pc:libcares		libc-ares-dev	c-ares-devel
 pc:openssl		libssl-dev	openssl-devel
 pc:jansson		libjansson-dev	jansson-devel
+pc:libmariadb		libmariadb-dev	mariadb-connector-c-devel
 '
 
 # What daemons are called by hand lies where users' paths do not lead.

@@ -169,7 +169,12 @@ expect_stable(void)
 	"  query_log = { to = \"/q\"; format = \"json\";\n" \
 	"    max_statement = \"1m\"; on_overflow = \"wait\";\n" \
 	"    commands = (\"query\", \"stmt_execute\");\n" \
-	"    redact = false; }; } );"
+	"    redact = false; }; },\n" \
+	"  { name = \"p\"; listen = \":5\"; protocol = \"mysql\";\n" \
+	"  forward = \"h:7\"; query_log = { to = \"table\"; }; } );\n" \
+	"query_table = { server = \"unix:/t\"; user = \"u\";\n" \
+	"  password_file = \"/pw\"; database = \"d\"; name = \"n\";\n" \
+	"  tls = \"verify\"; ca = \"/ca\"; };"
 
 static const char *const	 good[] = {
 	A,
@@ -361,6 +366,11 @@ START_TEST(what_is_said_of_tls_is_understood)
 	ck_assert_int_eq(l->query_log.on_overflow, CONF_OVERFLOW_WAIT);
 	ck_assert(!l->query_log.redact);
 	ck_assert_uint_eq(l->deny_commands.n, 2);
+	ck_assert_int_eq(l[1].query_log.kind, CONF_RECORD_TABLE);
+	ck_assert(conf->query_table.wanted);
+	ck_assert_int_eq(conf->query_table.spec.addr.u.sa.sa_family, AF_UNIX);
+	ck_assert_str_eq(conf->query_table.password_file, "/pw");
+	ck_assert_int_eq(conf->query_table.tls, CONF_TABLE_VERIFY);
 	for (int i = 0; i < MYSQL_COMMANDS; i++) {
 		ck_assert_int_eq(l->query_log.set.bits[i / 8] >> i % 8 & 1,
 		    i == MYSQL_COM_QUERY || i == MYSQL_COM_STMT_EXECUTE);
@@ -423,7 +433,8 @@ END_TEST
 
 #define TIME_TAIL	" (units ms, s, m, h, d; a bare number is seconds)"
 #define TOP_KEYS	"no such key; there are user auth_user pid_file " \
-			"conf_d log workers carriers timeouts control backends listeners"
+			"conf_d log query_table workers carriers timeouts " \
+			"control backends listeners"
 #define ADDRS		"want an address in quotes, or a list of them: " \
 			"(\"...\", \"...\")"
 #define GROUPS		"want a list of groups: ( { ... }, ... )"
@@ -791,8 +802,14 @@ static const struct {
 	    "f:1: query_log: only protocol \"mysql\" has a record",
 	    "f:1: deny_commands: only protocol \"mysql\" has commands" } },
 	{ MYSQL("query_log = { to = \"q.log\"; };"), { "f:1: query_log.to: "
-	    "\"q.log\": want \"log\", \"syslog\" or the absolute path of a "
-	    "file" } },
+	    "\"q.log\": want \"log\", \"syslog\", \"table\" or the absolute path "
+	    "of a file" } },
+	{ "query_table = { server = \"h\"; };\n" MYSQL("query_log = { to = "
+	    "\"table\"; };"), { "f: query_table.server: \"h\": want "
+	    "host:port, :port, [v6]:port or unix:/path", "f: query_table.user: query_log.to \"table\" needs it",
+	    "f: query_table.database: query_log.to \"table\" needs it" } },
+	{ "query_table = { server = \":1\"; };" A, { "f: query_table.server: "
+	    "\":1\": a server needs a host before the port" } },
 	{ MYSQL("query_log = { to = \"log\"; }; compression = true;"), {
 	    "f:1: compression: must be false with query_log or "
 	    "deny_commands, which do not see through it" } },

@@ -1,0 +1,555 @@
+#include <sys/epoll.h>
+
+#include <dlfcn.h>
+#include <inttypes.h>
+#include <mysql.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/out.h"
+#include "process/table.h"
+
+#define GATHER_MS	200	/* from the first row to its writing */
+#define BATCH_ROWS	500
+#define BATCH_BYTES	((size_t)512 * 1024)
+#define TIMEOUT_S	5	/* for anything that the database does */
+#define RETRY_MS	1000	/* doubled up to the next */
+#define RETRY_MAX_MS	30000
+#define STRING_MAX	60000	/* bytes of sql_string, a TEXT */
+#define UTF8_MAX	4	/* bytes that one may become, as "\\xff" */
+#define CUT_MAX		64	/* what says that it was cut */
+#define ROW_MORE	1024	/* the other columns, escaped */
+
+/* What of libmariadb is used; the loader fills it in. */
+struct library {
+	__typeof__(mysql_init)			*init;
+	__typeof__(mysql_options)		*options;
+	__typeof__(mysql_real_connect_start)	*connect_start;
+	__typeof__(mysql_real_connect_cont)	*connect_cont;
+	__typeof__(mysql_real_query_start)	*query_start;
+	__typeof__(mysql_real_query_cont)	*query_cont;
+	__typeof__(mysql_get_socket)		*get_socket;
+	__typeof__(mysql_get_timeout_value_ms)	*get_timeout;
+	__typeof__(mysql_errno)			*get_errno;
+	__typeof__(mysql_error)			*get_error;
+	__typeof__(mysql_close)			*close;
+};
+
+enum state {
+	AWAY,			/* no connection; perhaps a time to try */
+	CONNECTING,
+	READY,
+	WRITING,
+};
+
+/* One row as SQL: "(3306, 'a', ...)". */
+struct row {
+	char	*sql;
+	size_t	 len;
+};
+
+struct table {
+	struct library		 lib;
+	struct loop		*loop;
+	struct watch		 watch;		/* of the connection */
+	struct timer		 limit;		/* of what it does */
+	struct timer		 retry;		/* or to write */
+	const struct conf	*conf;
+	char			*password;
+	enum state		 state;
+	MYSQL			*db;
+	int64_t			 pause_ms;	/* until the next try */
+	struct row		 rows[TABLE_ROWS_MAX];	/* a ring */
+	size_t			 first, n;
+	size_t			 bytes;
+	size_t			 batch;		/* rows being written */
+	char			*sql;		/* that writes them */
+	uint64_t		 lost;
+	char			 why[256];	/* it does not work; or "" */
+};
+
+static bool
+find(void *handle, void *to, const char *name)
+{
+	void	*p = dlsym(handle, name);
+
+	/* POSIX has a data pointer hold a function's. */
+	memcpy(to, &p, sizeof(p));
+	return p != NULL;
+}
+
+static int
+load(struct library *lib, const char **why)
+{
+	static const char *const	 names[] = {
+		"libmariadb.so.3", "libmariadb.so",
+	};
+	void				*h = NULL;
+
+	for (size_t i = 0; i < nitems(names) && h == NULL; i++)
+		h = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
+	if (h == NULL ||
+	    !find(h, &lib->init, "mysql_init") ||
+	    !find(h, &lib->options, "mysql_options") ||
+	    !find(h, &lib->connect_start, "mysql_real_connect_start") ||
+	    !find(h, &lib->connect_cont, "mysql_real_connect_cont") ||
+	    !find(h, &lib->query_start, "mysql_real_query_start") ||
+	    !find(h, &lib->query_cont, "mysql_real_query_cont") ||
+	    !find(h, &lib->get_socket, "mysql_get_socket") ||
+	    !find(h, &lib->get_timeout, "mysql_get_timeout_value_ms") ||
+	    !find(h, &lib->get_errno, "mysql_errno") ||
+	    !find(h, &lib->get_error, "mysql_error") ||
+	    !find(h, &lib->close, "mysql_close")) {
+		*why = dlerror();
+		return -1;
+	}
+	return 0;
+}
+
+/* --- the connection */
+
+static void	 go_on(struct table *, int);
+static void	 write_some(struct table *);
+
+static void
+hang_up(struct table *t)
+{
+	loop_unwatch(t->loop, &t->watch);
+	loop_unset(t->loop, &t->limit);
+	if (t->db != NULL)
+		t->lib.close(t->db);
+	t->db = NULL;
+	free(t->sql);
+	t->sql = NULL;
+	t->batch = 0;
+	t->state = AWAY;
+}
+
+/* It does not work: told once for each reason, and tried again later. */
+static void
+fail(struct table *t, const char *why)
+{
+	char	 text[sizeof(t->why)];
+
+	snprintf(text, sizeof(text), "%s", why);
+	hang_up(t);
+	if (strcmp(text, t->why) != 0)
+		log_error("table %s.%s at %s: %s", t->conf->query_table.
+		    database, t->conf->query_table.name,
+		    t->conf->query_table.server, text);
+	memcpy(t->why, text, sizeof(t->why));
+	loop_set(t->loop, &t->retry, io_now_ms() + t->pause_ms);
+	t->pause_ms = t->pause_ms * 2 < RETRY_MAX_MS ? t->pause_ms * 2 :
+	    RETRY_MAX_MS;
+}
+
+static void
+on_limit(void *ctx)
+{
+	fail(ctx, "it took too long");
+}
+
+static void
+on_event(void *ctx, uint32_t events)
+{
+	struct table	*t = ctx;
+	int		 status = 0;
+
+	if (t->state == READY) {
+		/* Nothing was asked: it is gone. */
+		hang_up(t);
+		return;
+	}
+	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+		status |= MYSQL_WAIT_READ;
+	if (events & EPOLLOUT)
+		status |= MYSQL_WAIT_WRITE;
+	if (events & EPOLLPRI)
+		status |= MYSQL_WAIT_EXCEPT;
+	go_on(t, status);
+}
+
+/* What the library waits for. */
+static void
+await(struct table *t, int status)
+{
+	uint32_t	 events = 0;
+
+	if (status & MYSQL_WAIT_READ)
+		events |= EPOLLIN;
+	if (status & MYSQL_WAIT_WRITE)
+		events |= EPOLLOUT;
+	if (status & MYSQL_WAIT_EXCEPT)
+		events |= EPOLLPRI;
+	/* While it connects it may try one address after the other. */
+	if (t->watch.on && t->watch.fd != t->lib.get_socket(t->db))
+		loop_unwatch(t->loop, &t->watch);
+	t->watch.fd = t->lib.get_socket(t->db);
+	if (loop_watch(t->loop, &t->watch, events) == -1)
+		fail(t, "its socket cannot be watched");
+}
+
+static void
+connected(struct table *t)
+{
+	t->state = READY;
+	loop_unset(t->loop, &t->limit);
+	if (loop_watch(t->loop, &t->watch, EPOLLIN) == -1) {
+		fail(t, "its socket cannot be watched");
+		return;
+	}
+	write_some(t);
+}
+
+static void
+drop_first(struct table *t, size_t n)
+{
+	for (; n > 0; n--, t->n--) {
+		t->bytes -= t->rows[t->first].len;
+		free(t->rows[t->first].sql);
+		t->first = (t->first + 1) % TABLE_ROWS_MAX;
+	}
+}
+
+static void
+written(struct table *t)
+{
+	drop_first(t, t->batch);
+	t->batch = 0;
+	free(t->sql);
+	t->sql = NULL;
+	t->pause_ms = RETRY_MS;
+	if (t->lost > 0)
+		log_error("%" PRIu64 " records were lost: the table could "
+		    "not be written: %s", t->lost, t->why[0] != '\0' ?
+		    t->why : "they came too fast");
+	else if (t->why[0] != '\0')
+		log_info("the table can be written again");
+	t->lost = 0;
+	t->why[0] = '\0';
+	connected(t);
+}
+
+static void
+go_on(struct table *t, int status)
+{
+	MYSQL	*db = NULL;
+	int	 rc = 0;
+
+	if (t->state == CONNECTING)
+		status = t->lib.connect_cont(&db, t->db, status);
+	else
+		status = t->lib.query_cont(&rc, t->db, status);
+	if (status != 0) {
+		await(t, status);
+		return;
+	}
+	if (t->state == CONNECTING ? db == NULL : rc != 0)
+		fail(t, t->lib.get_error(t->db));
+	else if (t->state == CONNECTING)
+		connected(t);
+	else
+		written(t);
+}
+
+static void
+set_options(struct table *t)
+{
+	const unsigned int	 seconds = TIMEOUT_S;
+	const char		 yes = 1;
+	const char		*begin = "SET SESSION sql_mode = '', time_zone"
+				    " = 'SYSTEM'";
+	int			 tls = t->conf->query_table.tls;
+
+	t->lib.options(t->db, MYSQL_OPT_NONBLOCK, NULL);
+	t->lib.options(t->db, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
+	t->lib.options(t->db, MYSQL_OPT_READ_TIMEOUT, &seconds);
+	t->lib.options(t->db, MYSQL_OPT_WRITE_TIMEOUT, &seconds);
+	t->lib.options(t->db, MYSQL_SET_CHARSET_NAME, "utf8mb4");
+	/* A value that a column cannot hold is cut, and no error. */
+	t->lib.options(t->db, MYSQL_INIT_COMMAND, begin);
+	if (tls == CONF_TABLE_PLAIN)
+		return;
+	t->lib.options(t->db, MYSQL_OPT_SSL_ENFORCE, &yes);
+	if (tls == CONF_TABLE_VERIFY)
+		t->lib.options(t->db, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &yes);
+	if (t->conf->query_table.ca[0] != '\0')
+		t->lib.options(t->db, MYSQL_OPT_SSL_CA,
+		    t->conf->query_table.ca);
+}
+
+static void
+connect_to(struct table *t)
+{
+	const struct net_spec	*s = &t->conf->query_table.spec;
+	const char		*path = NULL;
+	char			 text[NET_TEXT_MAX];
+	const char		*host = NULL;
+	uint16_t		 port = s->port;
+	MYSQL			*db = NULL;
+	int			 status;
+
+	if (s->kind == NET_NAME)
+		host = s->name;
+	else if (s->addr.u.sa.sa_family == AF_UNIX)
+		path = t->conf->query_table.server + strlen("unix:");
+	else {
+		port = net_port(&s->addr);
+		host = net_host_text(&s->addr, text, sizeof(text));
+	}
+	t->db = t->lib.init(NULL);
+	if (t->db == NULL) {
+		fail(t, "no memory");
+		return;
+	}
+	set_options(t);
+	t->state = CONNECTING;
+	loop_set(t->loop, &t->limit, io_now_ms() + TIMEOUT_S * 1000);
+	status = t->lib.connect_start(&db, t->db, host,
+	    t->conf->query_table.user, t->password,
+	    t->conf->query_table.database, port, path, 0);
+	if (status != 0)
+		await(t, status);
+	else if (db == NULL)
+		fail(t, t->lib.get_error(t->db));
+	else
+		connected(t);
+}
+
+/* --- rows */
+
+static size_t
+batch_of(const struct table *t, size_t *bytes)
+{
+	size_t	 n = 0;
+
+	*bytes = 0;
+	while (n < t->n && n < BATCH_ROWS &&
+	    (n == 0 || *bytes < BATCH_BYTES))
+		*bytes += t->rows[(t->first + n++) % TABLE_ROWS_MAX].len + 1;
+	return n;
+}
+
+static void
+write_some(struct table *t)
+{
+	size_t		 bytes, room;
+	struct out	 o;
+	int		 rc = 0, status;
+
+	if (t->n == 0 || t->state != READY)
+		return;
+	t->batch = batch_of(t, &bytes);
+	room = bytes + 512;
+	t->sql = mem_calloc(1, room);
+	o = (struct out){ t->sql, room };
+	out_text(&o, "INSERT INTO `");
+	out_text(&o, t->conf->query_table.name);
+	out_text(&o, "` (bindport, client, client_port, server, server_port, "
+	    "sql_type, sql_string, create_time) VALUES ");
+	for (size_t i = 0; i < t->batch; i++) {
+		const struct row	*r =
+		    &t->rows[(t->first + i) % TABLE_ROWS_MAX];
+
+		out_bytes(&o, i > 0 ? "," : "", i > 0 ? 1 : 0);
+		out_bytes(&o, r->sql, r->len);
+	}
+	t->state = WRITING;
+	loop_set(t->loop, &t->limit, io_now_ms() + TIMEOUT_S * 1000);
+	status = t->lib.query_start(&rc, t->db, t->sql,
+	    (unsigned long)(o.p - t->sql));
+	if (status != 0)
+		await(t, status);
+	else if (rc != 0)
+		fail(t, t->lib.get_error(t->db));
+	else
+		written(t);
+}
+
+/* Rows wait, or a time to try again has come. */
+static void
+on_retry(void *ctx)
+{
+	struct table	*t = ctx;
+
+	if (t->n == 0)
+		return;
+	if (t->state == AWAY)
+		connect_to(t);
+	else
+		write_some(t);
+}
+
+/* A literal.  Backslashes are escapes, as sql_mode is ours. */
+static void
+put_literal(struct out *o, const char *p, size_t len)
+{
+	out_text(o, "'");
+	for (size_t i = 0; i < len; i++) {
+		if (p[i] == '\0')
+			out_text(o, "\\0");
+		else if (p[i] == '\'' || p[i] == '\\')
+			out_printf(o, "\\%c", p[i]);
+		else
+			out_bytes(o, p + i, 1);
+	}
+	out_text(o, "'");
+}
+
+/* "10.0.0.1:3306", "[::1]:3306", or what is no address: without a port. */
+static void
+put_address(struct out *o, struct mysql_bytes text)
+{
+	const char	*p = (const char *)text.p, *colon;
+	size_t		 len = text.len;
+	unsigned int	 port = 0;
+
+	colon = len > 0 ? memrchr(p, ':', len) : NULL;
+	if (colon != NULL && strncmp(p, "unix:", 5) != 0) {
+		for (const char *d = colon + 1; d < p + len; d++)
+			port = port * 10 + (unsigned int)(*d - '0');
+		len = (size_t)(colon - p);
+		if (len > 2 && p[0] == '[' && p[len - 1] == ']') {
+			p++;
+			len -= 2;
+		}
+	}
+	put_literal(o, p, len);
+	out_printf(o, ", %u, ", port & 0xffff);
+}
+
+/*
+ * What the column gets, in UTF-8, whatever it was, and no longer than that
+ * holds.  To be freed.
+ */
+static char *
+string_of(const struct query_record *q, size_t *len)
+{
+	char		*raw = mem_calloc(1, query_record_room(q));
+	size_t		 n = query_record_string(q, raw);
+	size_t		 most = n < STRING_MAX / UTF8_MAX ? UTF8_MAX * n :
+			    STRING_MAX;
+	char		*text = mem_calloc(1, most + CUT_MAX);
+	struct out	 o = { text, most };
+
+	out_utf8(&o, raw, n);
+	if (o.left == 0 || q->statement_len > q->statement.len) {
+		o.left = CUT_MAX;
+		out_printf(&o, "... of %" PRIu64, q->statement_len);
+	}
+	free(raw);
+	*len = (size_t)(o.p - text);
+	return text;
+}
+
+bool
+table_add(struct table *t, const struct query_record *q)
+{
+	const char	*label = query_record_label(q->command);
+	struct row	*r;
+	struct out	 o;
+	char		*sql, *string;
+	size_t		 len, room;
+
+	if (t->n == TABLE_ROWS_MAX || t->bytes > TABLE_BYTES_MAX)
+		return false;
+	string = string_of(q, &len);
+	room = 2 * len + ROW_MORE;
+	sql = mem_calloc(1, room);
+	o = (struct out){ sql, room };
+	out_printf(&o, "(%u, ", q->bind_port);
+	put_address(&o, q->client);
+	put_address(&o, q->server);
+	put_literal(&o, label, strlen(label));
+	out_text(&o, ", ");
+	put_literal(&o, string, len);
+	free(string);
+	out_printf(&o, ", FROM_UNIXTIME(%" PRIu64 "))", q->began_us /
+	    1000000);
+	r = &t->rows[(t->first + t->n++) % TABLE_ROWS_MAX];
+	r->len = (size_t)(o.p - sql);
+	r->sql = mem_resize(sql, r->len, 1);
+	t->bytes += r->len;
+	/* The first begins to wait; of many some need not. */
+	if (!t->retry.on && (t->state == AWAY || t->state == READY))
+		loop_set(t->loop, &t->retry, io_now_ms() + GATHER_MS);
+	if (t->state == READY && t->n >= BATCH_ROWS)
+		write_some(t);
+	return true;
+}
+
+void
+table_lost(struct table *t, uint64_t n)
+{
+	t->lost += n;
+}
+
+bool
+table_is_empty(const struct table *t)
+{
+	return t->n == 0;
+}
+
+struct table *
+table_new(struct loop *loop, const char **why)
+{
+	struct table	*t = mem_calloc(1, sizeof(*t));
+
+	if (load(&t->lib, why) == -1) {
+		free(t);
+		return NULL;
+	}
+	t->loop = loop;
+	t->pause_ms = RETRY_MS;
+	t->watch = (struct watch){ .fd = -1, .run = on_event, .ctx = t };
+	t->limit = (struct timer){ .run = on_limit, .ctx = t };
+	t->retry = (struct timer){ .run = on_retry, .ctx = t };
+	return t;
+}
+
+static void
+forget_password(struct table *t)
+{
+	if (t->password != NULL)
+		explicit_bzero(t->password, strlen(t->password));
+	free(t->password);
+	t->password = NULL;
+}
+
+void
+table_configure(struct table *t, const struct conf *conf,
+    const char *password)
+{
+	hang_up(t);
+	forget_password(t);
+	t->conf = conf;
+	t->password = mem_strdup(password);
+	t->pause_ms = RETRY_MS;
+	if (t->n > 0)
+		loop_set(t->loop, &t->retry, io_now_ms());
+}
+
+void
+table_free(struct table **table)
+{
+	struct table	*t = *table;
+
+	if (t == NULL)
+		return;
+	t->lost += t->n;
+	if (t->lost > 0)
+		log_error("%" PRIu64 " records were lost: the table could "
+		    "not be written: %s", t->lost, t->why[0] != '\0' ?
+		    t->why : "the daemon stops");
+	hang_up(t);
+	loop_unset(t->loop, &t->retry);
+	drop_first(t, t->n);
+	forget_password(t);
+	free(t);
+	*table = NULL;
+}
