@@ -1,4 +1,7 @@
 #include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <netinet/in.h>
 
 #include <errno.h>
 #include <poll.h>
@@ -13,6 +16,11 @@
 
 #define BATCH		256	/* events taken at once */
 #define SCRATCH		(64 * 1024)
+
+/* With these a short read need not be the last. */
+#define STOPS		(EPOLLRDHUP | EPOLLPRI | EPOLLHUP | EPOLLERR)
+/* What a relay knows; the others are ours. */
+#define SHOWN		(EPOLLIN | EPOLLOUT | EPOLLHUP | EPOLLERR)
 
 _Static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT &&
     EPOLLHUP == POLLHUP && EPOLLERR == POLLERR, "epoll(7) and poll(2) differ");
@@ -107,9 +115,22 @@ side_fd(const struct carried *c, int side)
 	return side == FRONT ? c->relay.up.from : c->relay.down.from;
 }
 
-/* Bring the set in line with what the relay wants of one side. */
+static bool
+is_tcp(int fd)
+{
+	int		 protocol = 0;
+	socklen_t	 len = sizeof(protocol);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) == 0 &&
+	    protocol == IPPROTO_TCP;
+}
+
+/*
+ * Bring the set in line with what the relay wants of one side.  With `again'
+ * what is there already is told once more.
+ */
 static int
-watch(const struct carry *carry, struct carried *c, int side)
+watch(const struct carry *carry, struct carried *c, int side, bool again)
 {
 	bool			 blind;
 	short			 events = side == FRONT ?
@@ -120,12 +141,15 @@ watch(const struct carry *carry, struct carried *c, int side)
 	};
 	int			 op = EPOLL_CTL_MOD;
 
-	if (events == c->watched[side] && blind == c->blind[side])
+	if (events == c->watched[side] && blind == c->blind[side] && !again)
 		return 0;
 	if (blind != c->blind[side])
 		op = blind ? EPOLL_CTL_DEL : EPOLL_CTL_ADD;
 	c->watched[side] = events;
 	c->blind[side] = blind;
+	if (c->edge[side])
+		ev.events |= EPOLLET | (events & EPOLLIN ?
+		    EPOLLRDHUP | EPOLLPRI : 0);
 	return epoll_ctl(carry->ep, op, side_fd(c, side), &ev);
 }
 
@@ -200,7 +224,10 @@ carry_add(struct carry *carry, struct carried *c)
 	    c->buffer : SCRATCH;
 	/* As if they had been watched for nothing: then they are added. */
 	c->blind[FRONT] = c->blind[BACK] = true;
-	if (watch(carry, c, FRONT) == -1 || watch(carry, c, BACK) == -1) {
+	c->edge[FRONT] = is_tcp(c->relay.up.from);
+	c->edge[BACK] = is_tcp(c->relay.down.from);
+	if (watch(carry, c, FRONT, false) == -1 ||
+	    watch(carry, c, BACK, false) == -1) {
 		saved = errno;
 		(void)epoll_ctl(carry->ep, EPOLL_CTL_DEL, c->relay.up.from,
 		    NULL);
@@ -242,21 +269,51 @@ settle(const struct carry *carry, struct carried *c, struct flow *f)
 	}
 }
 
-static void
-step(struct carry *carry, struct carried *c, int side, short events)
+/* Bytes that have come, whatever became of them. */
+static uint64_t
+come(const struct flow *f)
 {
-	enum end	 end;
-	bool		 on;
+	return atomic_load_explicit(f->bytes, memory_order_relaxed) +
+	    (f->len - f->off) + f->discarded;
+}
+
+static bool
+advance(const struct carry *carry, struct carried *c, int side, short events,
+    enum end *end)
+{
+	bool	 on;
 
 	/* The only flow that may read now. */
 	lend(carry, side == FRONT ? &c->relay.up : &c->relay.down);
 	on = relay_step(&c->relay, side == FRONT ? events : 0,
-	    side == BACK ? events : 0, &end);
+	    side == BACK ? events : 0, end);
 	settle(carry, c, &c->relay.up);
 	settle(carry, c, &c->relay.down);
+	return on;
+}
+
+static void
+step(struct carry *carry, struct carried *c, int side, uint32_t events)
+{
+	const struct flow	*in = side == FRONT ? &c->relay.up :
+				    &c->relay.down;
+	uint64_t		 before = come(in);
+	bool			 on, left;
+	enum end		 end;
+
+	/* Urgent data alone is nothing. */
+	if ((events & SHOWN) == 0)
+		return;
+	on = advance(carry, c, side, (short)(events & SHOWN), &end);
 	c->active = carry->now;
-	if (on && (watch(carry, c, FRONT) == -1 ||
-	    watch(carry, c, BACK) == -1)) {
+	/*
+	 * May something be left of which nothing else would tell?  Not where
+	 * nothing came, which is no reason to go round for ever.
+	 */
+	left = c->edge[side] && come(in) != before &&
+	    (in->full > 0 || (events & STOPS) != 0);
+	if (on && (watch(carry, c, FRONT, left && side == FRONT) == -1 ||
+	    watch(carry, c, BACK, left && side == BACK) == -1)) {
 		on = false;
 		end = END_INTERNAL;
 	}
@@ -298,7 +355,7 @@ hear(struct carry *carry, const struct epoll_event *ev)
 	}
 	c = (struct carried *)(void *)(p - kind);
 	if (!c->dead)
-		step(carry, c, kind, (short)ev->events);
+		step(carry, c, kind, ev->events);
 }
 
 /* Those whose time may have come; most had something to do since. */

@@ -1,12 +1,19 @@
 /*
  * carry.h - many relays in one epoll set.
  *
- * Level-triggered: while both sides keep up, a message costs its read and
- * its write, and nothing is changed in the set.  All relays read into one
- * buffer; what a peer does not take at once is kept in memory of its own
- * and the other side is not read until it is gone.  Times are kept
- * in a tree and looked at when they may have come, so a byte costs no change
- * there either.
+ * While both sides keep up, a message costs its read and its write, and
+ * nothing is changed in the set.  All relays read into one buffer; what a
+ * peer does not take at once is kept in memory of its own and the other
+ * side is not read until it is gone.  Times are kept in a tree and looked at
+ * when they may have come, so a byte costs no change there either.
+ *
+ * TCP is watched edge-triggered: level-triggered, the kernel asks each socket
+ * that was just read a second time, to find nothing.  Who then leaves
+ * something unread must ask to be told again.  A read that does not fill the
+ * buffer leaves nothing (epoll(7)), but for an end behind the bytes and for
+ * urgent data, where reads stop; both show in the events.  Of other sockets
+ * that is not so (reads of a local one stop where descriptors were sent),
+ * and they are watched level-triggered.
  */
 #ifndef SESSION_CARRY_H
 #define SESSION_CARRY_H
@@ -32,6 +39,7 @@ struct carried {
 	int64_t			 at;		/* to be looked at */
 	short			 watched[2];	/* POLLIN and POLLOUT */
 	bool			 blind[2];
+	bool			 edge[2];	/* triggered so */
 	bool			 dead;
 	struct carried		*next;		/* of the dead */
 	RB_ENTRY(carried)	 link;

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fdpass.h"
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/net.h"
@@ -382,6 +383,153 @@ START_TEST(a_slow_session_that_is_ended_gives_its_memory_back)
 }
 END_TEST
 
+/* One that reads so little at once. */
+static struct one *
+add_narrow(bool tcp, size_t size)
+{
+	struct one	*o = add(tcp, UNIT_MS, UNIT_MS, 0);
+
+	o->c.buffer = o->c.relay.up.size = o->c.relay.down.size = size;
+	return o;
+}
+
+/* Nothing tells of the rest but that it was not all. */
+START_TEST(what_a_read_leaves_is_read_though_nothing_more_comes)
+{
+	static const size_t	 lens[] = {
+		1, 511, 512, 513, 1023, 1024, 1025, 40000
+	};
+	static uint8_t		 bytes[40000];
+	struct one		*o = add_narrow(_i % 2 == 0, 512);
+	size_t			 len = lens[_i / 2];
+
+	unit_paint(bytes, len, 0);
+	for (size_t round = 1; round <= 3; round++) {
+		unit_write(o->client, bytes, len);
+		unit_write(o->server, bytes, len);
+		settle();
+		for (int i = 0; i < 100 && o->down < round * len; i++)
+			turn(1);
+		unit_expect(o->server, bytes, len);
+		unit_expect(o->client, bytes, len);
+	}
+	talk(o);
+}
+END_TEST
+
+START_TEST(an_end_that_is_there_before_the_bytes_are_read_is_passed_on)
+{
+	struct one	*o = add(_i < 2, UNIT_MS, UNIT_MS, 0);
+	bool		 up = _i % 2 == 0;
+
+	talk(o);
+	unit_write(up ? o->client : o->server, "last", 4);
+	shutdown(up ? o->client : o->server, SHUT_WR);
+	settle();
+	unit_expect(up ? o->server : o->client, "last", 4);
+	unit_expect_end(up ? o->server : o->client);
+	/* The other way is open yet. */
+	unit_write(up ? o->server : o->client, "more", 4);
+	settle();
+	unit_expect(up ? o->client : o->server, "more", 4);
+}
+END_TEST
+
+/* A read stops before it, and the next leaves it out. */
+START_TEST(bytes_behind_urgent_data_are_read_and_it_costs_nothing_to_wait)
+{
+	struct one	*o = add(true, UNIT_MS, UNIT_MS, 0);
+	int64_t		 until;
+	int		 turns = 0;
+
+	unit_write(o->client, "before", 6);
+	ck_assert_int_eq(send(o->client, "!", 1, MSG_OOB), 1);
+	unit_write(o->client, "behind", 6);
+	settle();
+	unit_expect(o->server, "beforebehind", 12);
+	ck_assert_int_eq(send(o->client, "!", 1, MSG_OOB), 1);
+	until = io_now_ms() + 200;
+	for (; io_now_ms() < until; turns++)
+		ck_assert_int_eq(carry_turn(carry, until), 0);
+	ck_assert_int_lt(turns, 20);
+	talk(o);
+}
+END_TEST
+
+/* A read of a local socket stops at them, and nothing tells of the rest. */
+START_TEST(bytes_behind_descriptors_are_read_though_these_go_nowhere)
+{
+	struct one	*o = add(false, UNIT_MS, UNIT_MS, 0);
+	const int	 fds[] = { o->server };
+
+	unit_write(o->client, "before", 6);
+	ck_assert_int_eq(fdpass_send(o->client, "with", 4, fds, 1), 0);
+	unit_write(o->client, "behind", 6);
+	settle();
+	unit_expect(o->server, "beforewithbehind", 16);
+}
+END_TEST
+
+/* It is behind the bytes as an end is. */
+START_TEST(a_reset_that_is_there_before_the_bytes_are_read_is_passed_on)
+{
+	struct one	*o = add(true, UNIT_MS, UNIT_MS, 0);
+	int64_t		 until = io_now_ms() + UNIT_MS / 2;
+
+	unit_write(o->client, "last words", 10);
+	unit_reset(o->client);
+	o->client = -1;
+	while (!o->over && io_now_ms() < until)
+		turn(10);
+	ck_assert(o->over);
+	ck_assert_str_eq(end_text(o->end), end_text(END_CLIENT_RESET));
+}
+END_TEST
+
+/* As long as it is the last that came, it is passed on to nobody. */
+START_TEST(urgent_data_alone_keeps_no_session_alive)
+{
+	struct one	*o = add(true, 1000, 1000, 0);
+	int64_t		 since = io_now_ms();
+
+	while (io_now_ms() < since + 500)
+		turn(10);
+	ck_assert_int_eq(send(o->client, "!", 1, MSG_OOB), 1);
+	while (!o->over && io_now_ms() < since + UNIT_MS)
+		turn(10);
+	ck_assert(o->over);
+	ck_assert_str_eq(end_text(o->end), end_text(END_IDLE));
+	ck_assert_int_lt(o->ended - since, 1400);
+}
+END_TEST
+
+/* Both ways at once, each read while the other can not be written. */
+START_TEST(what_comes_while_a_peer_is_slow_is_passed_on_when_it_is_not)
+{
+	struct one	*o = add(true, UNIT_MS, UNIT_MS, 0);
+	size_t		 up = flood(o, true), down = flood(o, false);
+	size_t		 got_up = 0, got_down = 0;
+	int64_t		 until = io_now_ms() + UNIT_MS;
+	char		 buf[65536];
+	ssize_t		 n;
+
+	shutdown(o->client, SHUT_WR);
+	settle();
+	while (got_up < up || got_down < down) {
+		ck_assert_int_lt(io_now_ms(), until);
+		n = recv(o->server, buf, sizeof(buf), MSG_DONTWAIT);
+		got_up += n > 0 ? (size_t)n : 0;
+		n = recv(o->client, buf, sizeof(buf), MSG_DONTWAIT);
+		got_down += n > 0 ? (size_t)n : 0;
+		turn(1);
+	}
+	settle();
+	unit_expect_end(o->server);
+	ck_assert_uint_eq(o->up, up);
+	ck_assert_uint_eq(o->down, down);
+}
+END_TEST
+
 static long
 cpu_ms(void)
 {
@@ -582,6 +730,20 @@ main(void)
 	    a_session_has_memory_of_its_own_only_while_a_peer_is_slow, 0, 2);
 	tcase_add_test(tc,
 	    a_slow_session_that_is_ended_gives_its_memory_back);
+	tcase_add_loop_test(tc,
+	    what_a_read_leaves_is_read_though_nothing_more_comes, 0, 16);
+	tcase_add_loop_test(tc,
+	    an_end_that_is_there_before_the_bytes_are_read_is_passed_on, 0,
+	    4);
+	tcase_add_test(tc,
+	    bytes_behind_urgent_data_are_read_and_it_costs_nothing_to_wait);
+	tcase_add_test(tc,
+	    bytes_behind_descriptors_are_read_though_these_go_nowhere);
+	tcase_add_test(tc,
+	    a_reset_that_is_there_before_the_bytes_are_read_is_passed_on);
+	tcase_add_test(tc, urgent_data_alone_keeps_no_session_alive);
+	tcase_add_test(tc,
+	    what_comes_while_a_peer_is_slow_is_passed_on_when_it_is_not);
 	tcase_add_test(tc,
 	    waiting_costs_nothing_whatever_the_peers_have_done);
 	tcase_add_test(tc, each_has_times_of_its_own);
