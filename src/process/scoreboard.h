@@ -49,6 +49,8 @@ struct sb_pool {
 						   beyond */
 	_Atomic int32_t		 workers;	/* there are, by the spawner */
 	_Atomic uint32_t	 lacking;	/* accept fails; it was said */
+	_Atomic uint32_t	 crowd;		/* when there last was one, in ms
+						   of io_now_ms(); 0: never */
 	_Atomic uint32_t	 turns[CONF_BACKENDS_MAX];	/* sessions */
 	_Atomic uint64_t	 trouble[SB_TROUBLE];	/* see route.c */
 	struct sb_known		 known[CONF_BACKENDS_MAX];

@@ -23,6 +23,7 @@
 #define QUIET_MS	1000	/* without a byte, and a session is idle */
 #define TURNS		8	/* waits between looks for a crowd */
 #define REST_MS		500	/* without a byte, and pages are given back */
+#define CROWD_MS	3000	/* that one is remembered */
 
 void
 session_id_text(uint64_t id, char *buf, size_t size)
@@ -149,16 +150,26 @@ serve_close(const struct relay *r)
 		net_abort(r->down.from);
 }
 
-/* Are so many workers busy that carriers do better, or will there be none? */
+/*
+ * Are so many workers busy that carriers do better, or will there be none?
+ * Those that carriers took are busy still: the last of a crowd, who would have
+ * a CPU each if there had been no others, are to go too.
+ */
 static bool
 is_crowded(const struct server *s)
 {
-	const struct sb_pool	*pool = s->router.pool;
-	int32_t			 busy = (int32_t)atomic_load(&pool->workers) -
-				    atomic_load(&pool->idle);
+	struct sb_pool	*pool = s->router.pool;
+	int32_t		 busy = (int32_t)atomic_load(&pool->workers) -
+			    atomic_load(&pool->idle);
+	uint32_t	 was = atomic_load(&pool->crowd);
 
 	/* With a CPU for each, nothing is as fast as they are. */
-	return busy > s->cpus || atomic_load(&pool->full) != 0;
+	if (busy > s->cpus) {
+		atomic_store(&pool->crowd, (uint32_t)io_now_ms() | 1);
+		return true;
+	}
+	return atomic_load(&pool->full) != 0 || (was != 0 &&
+	    (uint32_t)io_now_ms() - (was & ~1U) < CROWD_MS);
 }
 
 static bool
