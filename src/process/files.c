@@ -166,6 +166,18 @@ find(const struct files *files, const struct conf_file *f)
 	return NULL;
 }
 
+/* "listener web: ", "backend db: "; the key of the table says it. */
+static char *
+owner_text(const struct conf *conf, const struct conf_file *f)
+{
+	if (f->kind == CONF_FILE_TABLE_PASSWORD)
+		return mem_strdup("");
+	if (f->kind < CONF_FILE_BACKEND_CA)
+		return mem_printf("listener %s: ",
+		    conf->listeners[f->owner].name);
+	return mem_printf("backend %s: ", conf->backends[f->owner].name);
+}
+
 void
 files_diff(const struct files *old, const struct files *now,
     const struct conf *conf, conf_diff_line *line, void *ctx)
@@ -173,18 +185,16 @@ files_diff(const struct files *old, const struct files *now,
 	for (size_t i = 0; i < now->n; i++) {
 		const struct conf_file	*f = &now->v[i];
 		const struct file_copy	*was = find(old, f);
-		bool			 front = f->kind <
-					    CONF_FILE_BACKEND_CA;
-		char			*text;
+		char			*owner, *text;
 
 		if (was == NULL ||
 		    memcmp(was->hash, now->copies[i].hash, FILES_HASH) == 0)
 			continue;
-		text = mem_printf("%s %s: %s: \"%s\" has changed",
-		    front ? "listener" : "backend",
-		    front ? conf->listeners[f->owner].name :
-		    conf->backends[f->owner].name, f->key, f->path);
+		owner = owner_text(conf, f);
+		text = mem_printf("%s%s: \"%s\" has changed", owner, f->key,
+		    f->path);
 		line(ctx, text);
+		free(owner);
 		free(text);
 	}
 }

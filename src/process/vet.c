@@ -11,6 +11,7 @@
 #define SOON_DAYS	14	/* until a certificate expires */
 #define RSA_BITS_MAX	8192	/* see SIGN_SIGNATURE_MAX in sign.h */
 #define DATE_MAX	32
+#define PASSWORD_MAX	255	/* bytes */
 
 static const char *
 reason(void)
@@ -311,16 +312,22 @@ vet_public_key(const struct vet *v, const struct conf_file *f, BIO *in)
 	EVP_PKEY_free(key);
 }
 
+/* As who uses it takes it: up to an end of line of either kind. */
 static void
-vet_password(const struct vet *v, const struct conf_file *f, BIO *in)
+vet_password(const struct vet *v, const struct conf_file *f, const char *data,
+    size_t len)
 {
-	char	 line[256];
+	size_t	 n = 0;
 
-	if (BIO_gets(in, line, sizeof(line)) <= 0 || line[0] == '\n')
+	while (n < len && data[n] != '\n' && data[n] != '\r')
+		n++;
+	if (n == 0)
 		complain(v, f, "want a password in the first line");
-	else if (strlen(line) == sizeof(line) - 1)
+	else if (n > PASSWORD_MAX)
 		complain(v, f, "the first line is too long for a password");
-	OPENSSL_cleanse(line, sizeof(line));
+	else if (memchr(data, '\0', n) != NULL)
+		complain(v, f, "there is a NUL byte in the first line, where "
+		    "the password would end");
 }
 
 /* Those who parse what strangers send are given this file. */
@@ -332,7 +339,8 @@ has_secret(const struct conf_file *f, const void *data, size_t len)
 }
 
 static void
-look(struct vet *v, const struct conf_file *f, BIO *in)
+look(struct vet *v, const struct conf_file *f, BIO *in, const void *data,
+    size_t len)
 {
 	switch (f->kind) {
 	case CONF_FILE_CERTIFICATE:
@@ -360,7 +368,7 @@ look(struct vet *v, const struct conf_file *f, BIO *in)
 		vet_public_key(v, f, in);
 		break;
 	case CONF_FILE_TABLE_PASSWORD:
-		vet_password(v, f, in);
+		vet_password(v, f, data, len);
 		break;
 	}
 }
@@ -379,7 +387,7 @@ vet_file(struct vet *v, const struct conf_file *f, const void *data,
 	else if (in == NULL)
 		complain(v, f, reason());
 	else
-		look(v, f, in);
+		look(v, f, in, data, len);
 	BIO_free(in);
 	ERR_clear_error();
 }

@@ -143,6 +143,31 @@ START_TEST(a_file_is_found_by_what_it_is)
 }
 END_TEST
 
+#define TABLE(to)	"query_table = { user = \"u\"; database = \"d\"; " \
+			"password_file = \"/p\"; }; listeners = ( { " \
+			"name = \"a\"; listen = \":1\"; protocol = \"mysql\"; " \
+			"forward = \"h:1\"; query_log = { to = \"" to "\"; }; } );"
+
+START_TEST(the_password_of_a_table_is_a_secret_and_of_no_pool)
+{
+	take(TABLE("table"));
+	ck_assert_uint_eq(n, 1);
+	ck_assert_int_eq(files[0].kind, CONF_FILE_TABLE_PASSWORD);
+	ck_assert_str_eq(files[0].path, "/p");
+	ck_assert_str_eq(files[0].where, "f");
+	ck_assert_str_eq(files[0].key, "query_table.password_file");
+	ck_assert(conf_file_is_secret(&files[0]));
+	ck_assert(!conf_file_is_for(conf, &files[0], "mysql"));
+}
+END_TEST
+
+START_TEST(a_table_that_no_record_goes_to_has_no_files)
+{
+	take(TABLE("log"));
+	ck_assert_uint_eq(n, 0);
+}
+END_TEST
+
 /* The number is what the master and a role both know a file by. */
 START_TEST(what_is_printed_and_read_back_lists_the_same)
 {
@@ -204,6 +229,9 @@ main(void)
 	    files_are_listed_in_the_order_of_listeners_and_backends);
 	tcase_add_test(tc,
 	    a_file_is_for_the_pools_that_use_it_and_for_no_other);
+	tcase_add_test(tc,
+	    the_password_of_a_table_is_a_secret_and_of_no_pool);
+	tcase_add_test(tc, a_table_that_no_record_goes_to_has_no_files);
 	tcase_add_test(tc, a_file_is_found_by_what_it_is);
 	tcase_add_test(tc, what_is_printed_and_read_back_lists_the_same);
 	tcase_add_test(tc, what_is_not_looked_at_is_not_listed);

@@ -115,6 +115,8 @@ create(const char *name)
 	return f;
 }
 
+#define TEXT(s)	(s), sizeof(s) - 1
+
 static void
 put_text(const char *name, const char *text)
 {
@@ -595,6 +597,69 @@ put_fifteen_days(const char *name)
 	X509_free(x);
 }
 
+#define TABLE	\
+	"query_table = { user = \"u\"; database = \"d\"; " \
+	"password_file = \"~/password\"; };\n" \
+	"listeners = ( { name = \"a\"; listen = \":1\"; protocol = \"mysql\";" \
+	" forward = \"h:1\"; query_log = { to = \"table\"; }; } );\n"
+
+#define X15	"xxxxxxxxxxxxxxx"
+#define X60	X15 X15 X15 X15
+#define X255	X60 X60 X60 X60 X15
+#define NO_PASSWORD	"want a password in the first line"
+
+static const struct {
+	const char	*text;
+	size_t		 len;
+	const char	*error;		/* NULL: none */
+} passwords[] = {
+	{ TEXT("secret\n"), NULL },
+	{ TEXT("secret\r\n"), NULL },
+	{ TEXT("secret"), NULL },
+	{ TEXT("a\nb\n\0"), NULL },
+	{ TEXT("-----BEGIN PRIVATE KEY-----\n"), NULL },
+	{ TEXT(X255 "\n"), NULL },
+	{ TEXT(X255 "x\n"), "the first line is too long for a password" },
+	{ TEXT("\nsecret\n"), NO_PASSWORD },
+	{ TEXT("\r\nsecret\r\n"), NO_PASSWORD },
+	{ TEXT("\0\n"), "there is a NUL byte in the first line" },
+	{ TEXT("a\0b\n"), "there is a NUL byte in the first line" },
+	{ TEXT(""), "it is empty" },
+};
+
+START_TEST(a_password_stands_in_the_first_line_of_its_file)
+{
+	FILE	*f = create("password");
+
+	ck_assert_uint_eq(fwrite(passwords[_i].text, 1, passwords[_i].len, f),
+	    passwords[_i].len);
+	ck_assert_int_eq(fclose(f), 0);
+	take(TABLE);
+	if (passwords[_i].error == NULL) {
+		expect_loaded();
+		ck_assert_uint_eq(files.n, 1);
+		ck_assert_uint_eq(report.nwarnings, 0);
+		return;
+	}
+	ck_assert_int_eq(files_load(&files, conf, &report), -1);
+	expect_line(report.errors, report.nerrors,
+	    "f: query_table.password_file", "password", passwords[_i].error);
+}
+END_TEST
+
+START_TEST(a_password_that_everybody_can_read_is_warned_of)
+{
+	put_text("password", "secret\n");
+	put_open_key("password");
+	take(TABLE);
+	expect_loaded();
+	ck_assert_uint_eq(report.nwarnings, 1);
+	expect_line(report.warnings, report.nwarnings,
+	    "f: query_table.password_file", "password", "everybody can read "
+	    "it, by its mode of 0644");
+}
+END_TEST
+
 static const struct {
 	const char	*where, *name;
 	void		(*put)(const char *name);
@@ -715,6 +780,27 @@ START_TEST(a_file_that_has_changed_is_told_of_wherever_it_is_used)
 }
 END_TEST
 
+START_TEST(a_password_that_has_changed_is_told_of_as_the_tables)
+{
+	struct files	 now = { .v = NULL };
+	char		*want;
+
+	put_text("password", "secret\n");
+	take(TABLE);
+	expect_loaded();
+	told = mem_strdup("");
+	put_text("password", "other\n");
+	ck_assert_int_eq(files_load(&now, conf, &report), 0);
+	files_diff(&files, &now, conf, add_line, &told);
+	want = mem_printf("query_table.password_file: \"%s/password\" has "
+	    "changed\n", folder);
+	ck_assert_str_eq(told, want);
+	files_release(&now);
+	free(want);
+	free(told);
+}
+END_TEST
+
 static struct setup	 setup;
 
 static void
@@ -828,6 +914,12 @@ main(void)
 	    (int)nitems(bad));
 	tcase_add_loop_test(tc, a_doubtful_file_is_warned_of_and_taken, 0,
 	    (int)nitems(doubtful));
+	tcase_add_loop_test(tc,
+	    a_password_stands_in_the_first_line_of_its_file, 0,
+	    (int)nitems(passwords));
+	tcase_add_test(tc, a_password_that_everybody_can_read_is_warned_of);
+	tcase_add_test(tc,
+	    a_password_that_has_changed_is_told_of_as_the_tables);
 	tcase_add_test(tc,
 	    a_certificate_is_strong_enough_for_the_level_of_its_listener);
 	tcase_add_loop_test(tc, words_that_openssl_does_not_know_are_refused,
