@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "policy/conf.h"
+#include "policy/conf_check.h"
 #include "process/channel.h"
 #include "process/limits.h"
 #include "process/master.h"
@@ -25,6 +26,12 @@
 #include "process/upgrade.h"
 
 #define DEFAULT_FILE	SYSCONFDIR "/sallyportd.conf"
+
+#ifdef HAVE_LIBMARIADB
+#define WRITES_TABLES	true
+#else
+#define WRITES_TABLES	false
+#endif
 
 /* In the order they are started.  Workers are forked by spawners. */
 const struct role	 roles[] = {
@@ -264,6 +271,17 @@ move_log(struct conf *conf, struct conf_report *report)
 /* What this process was told to serve, now and at each reload. */
 static struct options	 options = { .file = DEFAULT_FILE };
 
+/* A configuration is as good or bad as the next, but not to this program. */
+static int
+check_build(const struct conf *conf, struct conf_report *report)
+{
+	if (WRITES_TABLES || !conf->query_table.wanted)
+		return 0;
+	conf_complain(report, "%s%squery_table: this sallyportd was built "
+	    "without libmariadb, which writes tables", CONF_FILE(conf));
+	return -1;
+}
+
 static struct conf *
 load(struct files *files, struct conf_report *report)
 {
@@ -286,6 +304,7 @@ load(struct files *files, struct conf_report *report)
 		move_log(conf, report);
 	/* To print it nobody need be able to read its files. */
 	if (conf_finish(conf, report) == -1 ||
+	    check_build(conf, report) == -1 ||
 	    (!o->print && files_load(files, conf, report) == -1))
 		conf_free(&conf);
 	else

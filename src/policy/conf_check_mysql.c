@@ -1,7 +1,5 @@
 #include <string.h>
 
-#include "config.h"
-
 #include "policy/conf_check.h"
 #include "policy/conf_check_mysql.h"
 
@@ -210,8 +208,4 @@ conf_check_query_table(struct conf *conf, struct conf_report *report)
 	if (conf->query_table.database[0] == '\0')
 		conf_complain(report, "%s%squery_table.database: "
 		    "query_log.to \"table\" needs it", CONF_FILE(conf));
-#ifndef HAVE_LIBMARIADB
-	conf_complain(report, "%s%squery_table: this sallyportd was built "
-	    "without libmariadb, which writes tables", CONF_FILE(conf));
-#endif
 }
