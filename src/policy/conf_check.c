@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "policy/conf_check.h"
+#include "policy/conf_value.h"
 
 static bool
 parse_source(const char *text, struct net_addr *a)
@@ -166,6 +167,41 @@ conf_check_listener(const struct conf_listener *l, struct conf_report *report)
 	if (l->penalty > 0 && l->rate_per_source.count == 0)
 		conf_warn(report, "%s: penalty: without rate_per_source "
 		    "nobody exceeds it", l->where);
+}
+
+static bool
+is_preset(const struct conf_key *k, const void *base, const void *fresh)
+{
+	char	*is, *was;
+	bool	 same;
+
+	if (k->type == CONF_ROUTES)
+		return conf_key_count(k, base) == 0;
+	is = conf_key_text(k, base);
+	was = conf_key_text(k, fresh);
+	same = strcmp(is, was) == 0;
+	free(is);
+	free(was);
+	return same;
+}
+
+void
+conf_check_unused(const char *where, const char *group, const char *because,
+    enum conf_section section, const void *base, struct conf_report *report)
+{
+	union {
+		struct conf		 conf;
+		struct conf_backend	 backend;
+		struct conf_listener	 listener;
+	} fresh;
+
+	memset(&fresh, 0, sizeof(fresh));
+	conf_keys_preset(section, &fresh);
+	for (const struct conf_key *k = conf_keys; k->name != NULL; k++)
+		if (k->section == section && !is_preset(k, base, &fresh))
+			conf_warn(report, "%s: %s.%s: %s it is of no effect",
+			    where, group, k->name, because);
+	conf_keys_release(section, &fresh);
 }
 
 static bool

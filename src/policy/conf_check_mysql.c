@@ -127,16 +127,26 @@ check_same_file(const struct conf *conf, const struct conf_listener *l,
 
 /* A key that nothing comes of is a mistake more often than not. */
 static void
-check_use(const struct conf_listener *l, struct conf_report *report)
+check_use(const struct conf *conf, const struct conf_listener *l,
+    struct conf_report *report)
 {
-	if (l->query_log.kind != CONF_RECORD_NONE)
-		return;
-	if (l->query_log.commands.n > 0)
-		conf_warn(report, "%s: query_log.commands: without "
-		    "query_log.to nothing is recorded", l->where);
-	if (l->query_log.format != CONF_LOG_TEXT)
-		conf_warn(report, "%s: query_log.format: without "
-		    "query_log.to nothing is recorded", l->where);
+	const int	 kind = l->query_log.kind;
+
+	if (kind == CONF_RECORD_NONE)
+		conf_check_unused(l->where, "query_log",
+		    "without query_log.to", CONF_QUERY_LOG, l, report);
+	if (kind == CONF_RECORD_TABLE && l->query_log.format != CONF_LOG_TEXT)
+		conf_warn(report, "%s: query_log.format: in a table it is of "
+		    "no effect", l->where);
+	/* Syslog gets lines of text, whatever log.format says. */
+	if (kind == CONF_RECORD_LOG && strcmp(conf->log.to, "syslog") != 0 &&
+	    l->query_log.format != conf->log.format)
+		conf_warn(report, "%s: query_log.format: not that of "
+		    "log.format, so lines of both are in one log", l->where);
+	if (l->carry == CONF_CARRY_ALWAYS && (kind != CONF_RECORD_NONE ||
+	    l->deny_commands.n > 0))
+		conf_warn(report, "%s: carry: sessions whose commands are "
+		    "looked at stay in the processes that do so", l->where);
 }
 
 static void
@@ -174,7 +184,7 @@ conf_check_listener_mysql(const struct conf *conf, struct conf_listener *l,
 		    "query_log or deny_commands, which do not see through it",
 		    l->where);
 	check_file(conf, l, report);
-	check_use(l, report);
+	check_use(conf, l, report);
 }
 
 static void
@@ -195,13 +205,24 @@ check_server(struct conf *conf, struct conf_report *report)
 void
 conf_check_query_table(struct conf *conf, struct conf_report *report)
 {
+	const char	*where = conf->file != NULL ? conf->file :
+			    "configuration";
+
 	check_server(conf, report);
 	conf->query_table.wanted = false;
 	for (size_t i = 0; i < conf->nlisteners; i++)
 		conf->query_table.wanted |=
 		    conf->listeners[i].query_log.kind == CONF_RECORD_TABLE;
-	if (!conf->query_table.wanted)
+	if (!conf->query_table.wanted) {
+		conf_check_unused(where, "query_table",
+		    "without query_log.to \"table\"", CONF_QUERY_TABLE, conf,
+		    report);
 		return;
+	}
+	if (conf->query_table.tls == CONF_TABLE_PLAIN &&
+	    conf->query_table.ca[0] != '\0')
+		conf_warn(report, "%s: query_table.ca: with tls \"off\" it is "
+		    "of no effect", where);
 	if (conf->query_table.user[0] == '\0')
 		conf_complain(report, "%s%squery_table.user: query_log.to "
 		    "\"table\" needs it", CONF_FILE(conf));

@@ -3,54 +3,10 @@
 #include <strings.h>
 
 #include "base/mem.h"
+#include "policy/conf_check.h"
 #include "policy/conf_check_tls.h"
-#include "policy/conf_keys.h"
-#include "policy/conf_value.h"
 
 #define LABEL_MAX	63	/* characters between two dots */
-
-static char *
-value_text(const struct conf_key *k, const void *base)
-{
-	char	*text = NULL;
-	size_t	 len;
-	FILE	*out = open_memstream(&text, &len);
-
-	if (out == NULL)
-		abort();	/* as mem.h has it */
-	conf_key_print(k, base, out);
-	(void)fclose(out);
-	return text;
-}
-
-static bool
-is_preset(const struct conf_key *k, const void *base, const void *fresh)
-{
-	char	*is, *was;
-	bool	 same;
-
-	if (k->type == CONF_ROUTES)
-		return conf_key_count(k, base) == 0;
-	is = value_text(k, base);
-	was = value_text(k, fresh);
-	same = strcmp(is, was) == 0;
-	free(is);
-	free(was);
-	return same;
-}
-
-/* Whoever sets another key of the group has forgotten the mode. */
-static void
-check_off(const char *where, enum conf_section section, const void *base,
-    void *fresh, struct conf_report *report)
-{
-	conf_keys_preset(section, fresh);
-	for (const struct conf_key *k = conf_keys; k->name != NULL; k++)
-		if (k->section == section && !is_preset(k, base, fresh))
-			conf_warn(report, "%s: tls.%s: with mode \"off\" it "
-			    "is of no effect", where, k->name);
-	conf_keys_release(section, fresh);
-}
 
 static void
 check_min_version(const char *where, int version, struct conf_report *report)
@@ -207,8 +163,6 @@ void
 conf_check_listener_tls(const struct conf_listener *l,
     struct conf_report *report)
 {
-	struct conf_listener	 fresh;
-
 	if (l->protocol == CONF_TCP)
 		check_mysql_only(l, report);
 	else
@@ -216,8 +170,8 @@ conf_check_listener_tls(const struct conf_listener *l,
 	for (size_t i = 0; i < l->tls.routes.n; i++)
 		check_route(l, i, report);
 	if (l->tls.mode == CONF_TLS_OFF) {
-		memset(&fresh, 0, sizeof(fresh));
-		check_off(l->where, CONF_FRONT_TLS, l, &fresh, report);
+		conf_check_unused(l->where, "tls", "with mode \"off\"",
+		    CONF_FRONT_TLS, l, report);
 		return;
 	}
 	check_identities(l, report);
@@ -258,11 +212,9 @@ void
 conf_check_backend_tls(const struct conf_backend *b,
     struct conf_report *report)
 {
-	struct conf_backend	 fresh;
-
 	if (b->tls.mode == CONF_TLS_OFF) {
-		memset(&fresh, 0, sizeof(fresh));
-		check_off(b->where, CONF_BACK_TLS, b, &fresh, report);
+		conf_check_unused(b->where, "tls", "with mode \"off\"",
+		    CONF_BACK_TLS, b, report);
 		return;
 	}
 	check_verify(b, report);

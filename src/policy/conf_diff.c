@@ -34,20 +34,6 @@ say(const struct diff *d, char *text)
 	free(text);
 }
 
-static char *
-value_text(const struct conf_key *k, const void *base)
-{
-	char	*text = NULL;
-	size_t	 len;
-	FILE	*out = open_memstream(&text, &len);
-
-	if (out == NULL)
-		abort();	/* as mem.h has it */
-	conf_key_print(k, base, out);
-	(void)fclose(out);
-	return text;
-}
-
 static const char *
 dots(const char *text)
 {
@@ -58,7 +44,7 @@ static void
 diff_value(const struct diff *d, const struct conf_key *k, const void *old,
     const void *now, const char *prefix)
 {
-	char	*was = value_text(k, old), *is = value_text(k, now);
+	char	*was = conf_key_text(k, old), *is = conf_key_text(k, now);
 
 	if (strcmp(was, is) != 0)
 		say(d, mem_printf("%s%s: %.*s%s -> %.*s%s%s", prefix, k->name,

@@ -411,6 +411,20 @@ conf_key_set(const struct conf_key *k, void *base, const char *text, char *why,
 	return refuse(text, wants, why, size);
 }
 
+char *
+conf_key_text(const struct conf_key *k, const void *base)
+{
+	char	*text = NULL;
+	size_t	 len;
+	FILE	*out = open_memstream(&text, &len);
+
+	if (out == NULL)
+		abort();	/* as mem.h has it */
+	conf_key_print(k, base, out);
+	(void)fclose(out);
+	return text;
+}
+
 /* Those whose default is to be empty. */
 static bool
 is_optional_list(const struct conf_key *k)

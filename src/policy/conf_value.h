@@ -34,6 +34,9 @@ void	 conf_key_wants(const struct conf_key *key, char *buf, size_t size);
 void	 conf_key_print(const struct conf_key *key, const void *base,
 	    FILE *out);
 
+/* What conf_key_print() writes, to be freed. */
+char	*conf_key_text(const struct conf_key *key, const void *base);
+
 /* Set every key of the section that has a default to it. */
 void	 conf_keys_preset(enum conf_section section, void *base);
 

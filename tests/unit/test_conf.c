@@ -455,6 +455,14 @@ END_TEST
 #define ROUTE(name, p)	"routes = { server_name = \"" name "\"; alpn = \"" p \
 			"\"; forward = \"h:1\"; };"
 #define MYSQL(more)	L1("protocol = \"mysql\"; " more)
+#define RECORD(where, more)	\
+			MYSQL("query_log = { to = \"" where "\"; " more " };")
+#define WRITER		"query_table = { user = \"u\"; database = \"d\"; "
+#define NO_RECORD	"without query_log.to it is of no effect"
+#define MIXED		"f:1: query_log.format: not that of log.format, so " \
+			"lines of both are in one log"
+#define LOOKED_AT	"f:1: carry: sessions whose commands are looked at " \
+			"stay in the processes that do so"
 #define LINK(word, of)	"backends = ( { name = \"b\"; servers = \"h:1\"; " of \
 			" } ); listeners = ( { name = \"a\"; listen = \":1\"; " \
 			"protocol = \"" word "\"; forward = \"backend:b\"; }, " \
@@ -905,6 +913,41 @@ static const struct {
 	{ "control = { group = \"adm\"; };" A, "f: control.group: without "
 	    "control.path it is of no effect" },
 	{ "control = { group = \"adm\"; path = \"/c\"; };" A, NULL },
+	/* The record. */
+	{ RECORD("log", ""), NULL },
+	{ RECORD("log", "format = \"json\";"), NULL },	/* to syslog */
+	{ "log = { to = \"/l\"; };" RECORD("log", ""), NULL },
+	{ "log = { to = \"/l\"; };" RECORD("log", "format = \"json\";"),
+	    MIXED },
+	{ "log = { to = \"/l\"; format = \"json\"; };" RECORD("log", ""),
+	    MIXED },
+	{ "log = { to = \"/l\"; format = \"json\"; };" RECORD("log",
+	    "format = \"json\";"), NULL },
+	{ "log = { to = \"/l\"; format = \"json\"; };" RECORD("/q", ""),
+	    NULL },
+	{ RECORD("", "format = \"json\";"), "f:1: query_log.format: "
+	    NO_RECORD },
+	{ RECORD("", "max_statement = \"1k\";"), "f:1: "
+	    "query_log.max_statement: " NO_RECORD },
+	{ RECORD("", "on_overflow = \"wait\";"), "f:1: "
+	    "query_log.on_overflow: " NO_RECORD },
+	{ RECORD("", "commands = \"all\";"), "f:1: query_log.commands: "
+	    NO_RECORD },
+	{ RECORD("", "redact = false;"), "f:1: query_log.redact: "
+	    NO_RECORD },
+	{ MYSQL("query_log = { to = \"log\"; }; carry = \"always\";"),
+	    LOOKED_AT },
+	{ MYSQL("deny_commands = \"ping\"; carry = \"always\";"), LOOKED_AT },
+	{ MYSQL("carry = \"always\";"), NULL },
+	{ "query_table = { name = \"t\"; };" A, "f: query_table.name: "
+	    "without query_log.to \"table\" it is of no effect" },
+	{ WRITER "};" RECORD("table", ""), NULL },
+	{ WRITER "tls = \"require\"; ca = \"/ca\"; };" RECORD("table", ""),
+	    NULL },
+	{ WRITER "ca = \"/ca\"; };" RECORD("table", ""), "f: "
+	    "query_table.ca: with tls \"off\" it is of no effect" },
+	{ WRITER "};" RECORD("table", "format = \"json\";"), "f:1: "
+	    "query_log.format: in a table it is of no effect" },
 	{ B1("servers = { address = \"h:1\"; backup = true; };"), "f:1: "
 	    "servers: all are backup, which is the same as none" },
 	{ B1("servers = \"h:1\"; check = { type = \"tcp\"; interval = 1;\n"
