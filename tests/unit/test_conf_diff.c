@@ -57,6 +57,7 @@ expect(const char *want)
 #define S(name, more)	"{ name = \"" name "\"; servers = ( " more " ); }"
 #define TLS(path, more)	"tls = { mode = \"require\"; certificate = \"" path \
 			"\"; key = \"/k\"; " more " };"
+#define M		"protocol = \"mysql\"; "
 #define R(name, p, to)	"{ server_name = \"" name "\"; alpn = \"" p \
 			"\"; forward = \"h:" to "\"; }"
 #define WITH(lists)	"listeners = ( " lists " );"
@@ -132,6 +133,22 @@ static const struct {
 	    "backend b: queue.size: 1024 -> 1\n"
 	    "backend b: bind: \"\" -> \"::1\"\n"
 	    "backend b: check.type: \"none\" -> \"tcp\"\n" },
+	/* The record. */
+	{ WITH(L("1", M "query_log = { to = \"log\"; };")),
+	    WITH(L("1", M "query_log = { to = \"/q\"; format = \"json\"; "
+	    "commands = ( \"ping\", \"query\" ); on_overflow = \"close\"; "
+	    "}; deny_commands = \"clone\";")),
+	    "listener 1: query_log.to: \"log\" -> \"/q\"\n"
+	    "listener 1: query_log.format: \"text\" -> \"json\"\n"
+	    "listener 1: query_log.on_overflow: \"drop\" -> \"close\"\n"
+	    "listener 1: query_log.commands: ( ) -> ( \"ping\", "
+	    "\"query\" )\n"
+	    "listener 1: deny_commands: ( ) -> ( \"clone\" )\n" },
+	{ A, "query_table = { server = \"h:1\"; name = \"t\"; "
+	    "tls = \"require\"; }; " A,
+	    "query_table.server: \"127.0.0.1:3306\" -> \"h:1\"\n"
+	    "query_table.name: \"query_log\" -> \"t\"\n"
+	    "query_table.tls: \"off\" -> \"require\"\n" },
 	/* TLS: what stands in pairs is told whole, routes one by one. */
 	{ A, "auth_user = \"u\"; " A,
 	    "auth_user: \"_sallyauth\" -> \"u\": takes a restart\n" },
