@@ -705,7 +705,9 @@ END_TEST
  */
 START_TEST(no_pace_loses_a_byte_or_makes_it_spin)
 {
-	const size_t		 all = unit_under_valgrind() ? 500000 : 3000000;
+	const size_t		 most = unit_under_valgrind() ? 500000 :
+	    100000000;
+	size_t			 all = unit_under_valgrind() ? 500000 : 3000000;
 	enum flow_result	 result;
 	size_t			 stop = 0;
 	int			 tiny = 4096;
@@ -726,6 +728,9 @@ START_TEST(no_pace_loses_a_byte_or_makes_it_spin)
 			(void)step_when_ready(0, &result);
 		bulk |= f.full > 4;
 		(void)hear(1 + (size_t)(lrand48() % 200000));
+		/* When the system brings it is the system's affair. */
+		if (!bulk && got >= all && all < most)
+			all += 1000000;
 	}
 	ck_assert_uint_eq(atomic_load(&bytes), sent);
 	ck_assert(bulk || unit_under_valgrind());
