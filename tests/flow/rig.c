@@ -193,6 +193,20 @@ rig_dial(int port)
 	return dial(AF_INET, &sin, sizeof(sin));
 }
 
+void
+rig_until_refused(int port)
+{
+	const int64_t	 end = rig_now() + RIG_MS;
+	int		 fd;
+
+	while ((fd = rig_dial(port)) != -1) {
+		close(fd);
+		if (rig_now() > end)
+			ck_abort_msg("port %d is still listened on", port);
+		yield();
+	}
+}
+
 int
 rig_dial_v6(int port)
 {

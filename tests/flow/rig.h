@@ -92,6 +92,8 @@ int	 rig_listen(int *port);
 int	 rig_listen_unix(const char *path);	/* '@' first: abstract */
 int	 rig_accept(int lfd);
 int	 rig_dial(int port);
+/* Wait until nobody listens there any more. */
+void	 rig_until_refused(int port);
 int	 rig_dial_unix(const char *path);
 int	 rig_dial_v6(int port);
 void	 rig_send(int fd, const void *data, size_t len);

@@ -468,7 +468,7 @@ START_TEST(quit_waits_for_sessions_and_takes_no_new_ones)
 	rig_kill(&s.d, SIGQUIT);
 	(void)rig_line(&s.d, "taking no more connections");
 	rig_until(&s.d, "worker tcp: idle", 0);
-	ck_assert_int_eq(rig_dial(s.port), -1);
+	rig_until_refused(s.port);
 	expect_works(client, server);
 	close(client);
 	rig_hear_end(server);
