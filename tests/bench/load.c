@@ -15,11 +15,14 @@
 static const struct {
 	const char	*name;
 	void		(*run)(const struct load *l);
+	bool		 tls;
 } modes[] = {
-	{ "pingpong",	run_pingpong },
-	{ "connect",	run_connect },
-	{ "bulk",	run_bulk },
-	{ "hold",	run_hold },
+	{ "pingpong",	run_pingpong,	false },
+	{ "connect",	run_connect,	false },
+	{ "bulk",	run_bulk,	false },
+	{ "hold",	run_hold,	false },
+	{ "handshake",	run_handshake,	true },
+	{ "keep",	run_keep,	true },
 };
 
 static const char	usage_text[] =
@@ -27,6 +30,8 @@ static const char	usage_text[] =
 "       load pingpong|connect|bulk|hold [-d] [-n sessions] [-i idle]\n"
 "            [-b bytes] [-t seconds] [-w warm-up] [-c cpu-file]\n"
 "            [-s sources] ADDRESS\n"
+"       load handshake|keep -C certificate [-r] [-n sessions] [-b bytes]\n"
+"            [-t seconds] [-w warm-up] [-c cpu-file] [-s sources] ADDRESS\n"
 "\n"
 "server    serves all modes, until it is killed; port 0 is any, and printed\n"
 "pingpong  each session sends a message and waits for its echo, over and\n"
@@ -34,10 +39,15 @@ static const char	usage_text[] =
 "connect   so many at a time connect, ping once, and see the server close\n"
 "bulk      streams from the server\n"
 "hold      opens sessions and holds them until standard input ends\n"
+"handshake so many at a time connect with TLS 1.3, ping once, and see the\n"
+"          server close\n"
+"keep      as hold, with TLS\n"
 "-d        there is no proxy on the way; else it is an error if there is none\n"
 "-c        a cgroup's cpuacct.usage or cpu.stat, to be read when the time\n"
 "          begins and ends\n"
-"-s        addresses from 127.0.0.1 on, to dial from in turn\n";
+"-s        addresses from 127.0.0.1 on, to dial from in turn\n"
+"-C        who ends TLS on the way must have this certificate, in PEM\n"
+"-r        each session resumes the one before it, all but the first\n";
 
 static _Noreturn void
 usage(void)
@@ -74,8 +84,11 @@ read_options(struct load *l, int argc, char *argv[])
 {
 	int	 c;
 
-	while ((c = getopt(argc, argv, "b:c:di:n:s:t:w:")) != -1)
+	while ((c = getopt(argc, argv, "C:b:c:di:n:rs:t:w:")) != -1)
 		switch (c) {
+		case 'C':
+			l->certificate = optarg;
+			break;
 		case 'b':
 			l->size = number(optarg, MESSAGE_MIN, MESSAGE_MAX);
 			break;
@@ -92,6 +105,9 @@ read_options(struct load *l, int argc, char *argv[])
 			break;
 		case 'n':
 			l->sessions = number(optarg, 1, 1000000);
+			break;
+		case 'r':
+			l->resume = true;
 			break;
 		case 's':
 			l->sources = number(optarg, 1, 254);
@@ -155,7 +171,10 @@ main(int argc, char *argv[])
 	l.to = spec.addr;
 	for (size_t i = 0; i < nitems(modes); i++)
 		if (strcmp(argv[1], modes[i].name) == 0) {
-			check_way(&l);
+			if (modes[i].tls != (l.certificate != NULL))
+				usage();
+			if (!modes[i].tls)
+				check_way(&l);
 			modes[i].run(&l);
 			return 0;
 		}

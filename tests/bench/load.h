@@ -39,6 +39,8 @@ struct load {
 	int64_t		 time_ns;	/* measured, after the warm-up */
 	int		 cpu_fd;	/* counts the proxy's CPU time, or -1 */
 	unsigned	 sources;	/* addresses from 127.0.0.1 to dial from */
+	const char	*certificate;	/* that a TLS server must have, or NULL */
+	bool		 resume;
 };
 
 /* --- message.c: what is sent, and whether that is what came back */
@@ -111,6 +113,9 @@ void	 session_say(struct session *s, struct message *m);
  * to come, -1 when the stream ended after a whole reply.
  */
 int	 session_hear(struct session *s, struct message *m);
+/* Bytes that came are the next of the reply, or all is over. */
+void	 session_compare(struct session *s, struct message *m,
+	    const uint8_t *p, size_t n);
 /* Say, and wait for the whole reply. */
 void	 session_ask(struct session *s, struct message *m);
 void	 session_close(struct session *s);
@@ -136,7 +141,13 @@ int	 watch_wait(int ep, struct epoll_event *ev);
 void	 serve(const struct net_spec *at) __attribute__((noreturn));
 void	 run_pingpong(const struct load *l);
 void	 run_hold(const struct load *l);
+/* Say that all are held, and return when standard input has ended. */
+void	 hold_begin(const struct load *l);
+/* All have answered once more. */
+void	 hold_end(const struct load *l);
 void	 run_connect(const struct load *l);
 void	 run_bulk(const struct load *l);
+void	 run_handshake(const struct load *l);
+void	 run_keep(const struct load *l);
 
 #endif

@@ -90,21 +90,34 @@ run_pingpong(const struct load *l)
 	sessions_free(idle, l->idle);
 }
 
+void
+hold_begin(const struct load *l)
+{
+	char	 c;
+
+	printf("mode=hold held=%u\n", l->sessions);
+	fflush(stdout);
+	while (read(STDIN_FILENO, &c, 1) > 0)
+		;
+}
+
+void
+hold_end(const struct load *l)
+{
+	printf("mode=hold answered=%u\n", l->sessions);
+}
+
 /* Until standard input ends; then all must answer. */
 void
 run_hold(const struct load *l)
 {
 	static struct message	 m;
 	struct session		*v;
-	char			 c;
 
 	message_init(&m, VERB_ECHO, l->size);
 	v = sessions_open(l, l->sessions, &m);
-	printf("mode=hold held=%u\n", l->sessions);
-	fflush(stdout);
-	while (read(STDIN_FILENO, &c, 1) > 0)
-		;
+	hold_begin(l);
 	sessions_ask(v, l->sessions, &m);
-	printf("mode=hold answered=%u\n", l->sessions);
+	hold_end(l);
 	sessions_free(v, l->sessions);
 }

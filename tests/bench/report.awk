@@ -1,4 +1,7 @@
-# The table.  Each line of input is: row, peer, round, value.
+# What tables are made of.  Each line of input is: row, peer, round, value.
+#
+# Another file has the table: it sets peers, npeers and the pairs of peers,
+# upper[i] and lower[i], whose ratios are the last columns, nratios.
 function text(v) {
 	if (v == "")
 		return "-"
@@ -53,24 +56,30 @@ function collect(row, peer, by,		n, r) {
 	return n
 }
 
+# What is above the lines: of all peers, and of the ratios.
+function heading(text,	i, h) {
+	h = sprintf("%-19s", text)
+	for (i = 1; i <= npeers; i++)
+		h = h sprintf("%13s", peers[i])
+	for (i = 1; i <= nratios; i++)
+		h = h sprintf("%13s", "/ " lower[i])
+	print h
+}
+
 function line(row, label,	i, a, b) {
 	if (!(row in seen))
 		return
 	a = sprintf("%-19s", label)
 	b = sprintf("%-19s", "")
-	for (i = 1; i <= npeers; i++) {
-		summarise(collect(row, peers[i], ""))
+	for (i = 1; i <= npeers + nratios; i++) {
+		summarise(i <= npeers ? collect(row, peers[i], "") : \
+		    collect(row, upper[i - npeers], lower[i - npeers]))
 		a = a sprintf("%13s", middle)
 		b = b sprintf("%13s", spread)
 	}
-	summarise(collect(row, "sallyport", "haproxy"))
-	print a sprintf("%13s", middle)
+	print a
 	if (rounds > 1)
-		print b sprintf("%13s", spread)
-}
-
-BEGIN {
-	npeers = split("direct haproxy nginx sallyport", peers, " ")
+		print b
 }
 
 function note(row, peer, round, v) {
@@ -80,38 +89,6 @@ function note(row, peer, round, v) {
 		rounds = round
 }
 
-# HAProxy with splice has rows of its own, beside what all others do anyway.
-$2 == "splice" {
-	note("splice" substr($1, 5), "haproxy", $3, $4)
-	next
-}
-
 {
 	note($1, $2, $3, $4)
-	if ($2 != "haproxy" && $1 ~ /^bulk/)
-		note("splice" substr($1, 5), $2, $3, $4)
-}
-
-END {
-	h = sprintf("%-19s", "median, min..max")
-	for (i = 1; i <= npeers; i++)
-		h = h sprintf("%13s", peers[i])
-	print h sprintf("%13s", "/ haproxy")
-	line("one_rate", "1 session, msg/s")
-	line("one_p50", "  p50, us")
-	line("few_rate", "16 sessions, msg/s")
-	line("few_p50", "  p50, us")
-	line("many_rate", "256 sessions, msg/s")
-	line("many_p50", "  p50, us")
-	line("many_p99", "  p99, us")
-	line("many_cpu", "  CPU us/message")
-	line("mixed_rate", "16 + 4000 idle")
-	line("connect_rate", "connections/s")
-	line("connect_p50", "  p50, us")
-	line("connect_cpu", "  CPU us/connection")
-	line("bulk_rate", "bulk, MB/s")
-	line("bulk_cpu", "  CPU s/GB")
-	line("splice_rate", "  splice, MB/s")
-	line("splice_cpu", "  splice, CPU s/GB")
-	line("idle_memory", "idle session, kB")
 }

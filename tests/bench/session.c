@@ -80,6 +80,16 @@ session_say(struct session *s, struct message *m)
 	}
 }
 
+void
+session_compare(struct session *s, struct message *m, const uint8_t *p,
+    size_t n)
+{
+	message_stamp(m, s->id, s->number);
+	if (n > m->size - s->got || memcmp(p, m->bytes + s->got, n) != 0)
+		errx(1, "session %u: other bytes than were sent", s->id);
+	s->got += n;
+}
+
 int
 session_hear(struct session *s, struct message *m)
 {
@@ -96,11 +106,7 @@ session_hear(struct session *s, struct message *m)
 	if (n == 0)
 		errx(1, "session %u: it ended after %zu of %zu bytes", s->id,
 		    s->got, m->size);
-	message_stamp(m, s->id, s->number);
-	if ((size_t)n > m->size - s->got ||
-	    memcmp(buf, m->bytes + s->got, (size_t)n) != 0)
-		errx(1, "session %u: other bytes than were sent", s->id);
-	s->got += (size_t)n;
+	session_compare(s, m, buf, (size_t)n);
 	return s->got == m->size;
 }
 
