@@ -26,6 +26,7 @@ pc:libcap-ng		libcap-ng-dev	libcap-ng-devel
 pc:libcares		libc-ares-dev	c-ares-devel
 pc:openssl		libssl-dev	openssl-devel
 pc:jansson		libjansson-dev	jansson-devel
+pc:liboath		liboath-dev	liboath-devel
 pc:libmariadb		libmariadb-dev	mariadb-connector-c-devel
 '
 

@@ -1,0 +1,126 @@
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "policy/guess.h"
+
+#define WAYS		8	/* places that a key may have */
+#define FIRST_MS	1000
+#define DOUBLINGS_MAX	20
+
+struct entry {
+	uint64_t	 key;
+	int64_t		 may_at;	/* ms */
+	int64_t		 forget_at;	/* ms; 0: nobody's */
+	uint32_t	 failed;
+};
+
+struct guess {
+	struct entry	*v;
+	size_t		 sets;
+};
+
+struct guess *
+guess_new(size_t keys)
+{
+	struct guess	*g = mem_calloc(1, sizeof(*g));
+
+	g->sets = (keys + WAYS - 1) / WAYS;
+	g->v = mem_calloc(g->sets * WAYS, sizeof(*g->v));
+	return g;
+}
+
+void
+guess_free(struct guess **g)
+{
+	if (*g == NULL)
+		return;
+	free((*g)->v);
+	free(*g);
+	*g = NULL;
+}
+
+/* The places of a key. */
+static struct entry *
+set_of(const struct guess *g, uint64_t key)
+{
+	return &g->v[(size_t)(key % g->sets) * WAYS];
+}
+
+static struct entry *
+find(const struct guess *g, uint64_t key)
+{
+	struct entry	*set = set_of(g, key);
+
+	for (size_t i = 0; i < WAYS; i++)
+		if (set[i].forget_at != 0 && set[i].key == key)
+			return &set[i];
+	return NULL;
+}
+
+int64_t
+guess_wait(const struct guess *g, uint64_t key, int64_t now_ms)
+{
+	const struct entry	*e = find(g, key);
+
+	return e == NULL || e->may_at <= now_ms ? 0 : e->may_at - now_ms;
+}
+
+/* The one that is forgotten first has its place, if none is free. */
+static struct entry *
+take(const struct guess *g, uint64_t key, int64_t now_ms)
+{
+	struct entry	*e = find(g, key), *set = set_of(g, key);
+
+	if (e != NULL && e->forget_at > now_ms)
+		return e;
+	if (e == NULL) {
+		e = &set[0];
+		for (size_t i = 1; i < WAYS; i++)
+			if (set[i].forget_at < e->forget_at)
+				e = &set[i];
+	}
+	*e = (struct entry){ .key = key };
+	return e;
+}
+
+static int64_t
+wait_after(const struct guess_rule *rule, uint32_t failed)
+{
+	int64_t		 ms = 0;
+	uint32_t	 doublings;
+
+	if (failed >= rule->tries)
+		return rule->lock_ms;
+	if (failed > GUESS_FREE) {
+		doublings = failed - GUESS_FREE - 1;
+		ms = doublings > DOUBLINGS_MAX ? rule->lock_ms :
+		    (int64_t)FIRST_MS << doublings;
+	}
+	return ms < rule->lock_ms ? ms : rule->lock_ms;
+}
+
+int64_t
+guess_failed(struct guess *g, uint64_t key, const struct guess_rule *rule,
+    int64_t now_ms, bool *locked)
+{
+	struct entry	*e = take(g, key, now_ms);
+	int64_t		 ms;
+
+	if (e->failed < UINT32_MAX)
+		e->failed++;
+	ms = wait_after(rule, e->failed);
+	*locked = e->failed >= rule->tries;
+	e->may_at = now_ms + ms;
+	e->forget_at = e->may_at + rule->lock_ms + 1;
+	return ms;
+}
+
+bool
+guess_forget(struct guess *g, uint64_t key)
+{
+	struct entry	*e = find(g, key);
+
+	if (e != NULL)
+		e->forget_at = 0;
+	return e != NULL;
+}
