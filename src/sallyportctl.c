@@ -15,6 +15,7 @@
 #include "ctl/command.h"
 #include "ctl/link.h"
 #include "ctl/show.h"
+#include "ctl/totp.h"
 #include "policy/conf.h"
 
 #define DEFAULT_FILE	SYSCONFDIR "/sallyportd.conf"
@@ -32,6 +33,7 @@ enum {
 	TAKES_LIMIT = 16,
 	TAKES_WATCH = 32,
 	TAKES_WHEN_IDLE = 64,
+	TAKES_USER = 128,
 };
 
 static const struct {
@@ -42,13 +44,15 @@ static const struct {
 } commands[] = {
 	{ "status",	0,		0, 0, command_status },
 	{ "sessions",	TAKES_LISTENER | TAKES_SOURCE | TAKES_SERVER |
-			TAKES_SORT | TAKES_LIMIT | TAKES_WATCH,
+			TAKES_USER | TAKES_SORT | TAKES_LIMIT | TAKES_WATCH,
 					0, 0, command_sessions },
-	{ "kill",	TAKES_LISTENER | TAKES_SOURCE,
+	{ "kill",	TAKES_LISTENER | TAKES_SOURCE | TAKES_USER,
 					0, 1, command_kill },
 	{ "servers",	0,		0, 1, command_servers },
 	{ "server",	0,		2, 3, command_server },
 	{ "limits",	0,		0, 0, command_limits },
+	{ "totp",	0,		1, 16, command_totp },
+	{ "unlock",	0,		1, 1, command_unlock },
 	{ "check",	0,		0, 0, command_check },
 	{ "reload",	0,		0, 0, command_reload },
 	{ "reopen",	0,		0, 0, command_reopen },
@@ -63,6 +67,7 @@ enum {
 	OPT_LISTENER,
 	OPT_SOURCE,
 	OPT_SERVER,
+	OPT_USER,
 	OPT_SORT,
 	OPT_LIMIT,
 	OPT_WATCH,
@@ -77,6 +82,7 @@ static const struct option	 long_options[] = {
 	{ "listener",	required_argument,	NULL,	OPT_LISTENER },
 	{ "source",	required_argument,	NULL,	OPT_SOURCE },
 	{ "server",	required_argument,	NULL,	OPT_SERVER },
+	{ "user",	required_argument,	NULL,	OPT_USER },
 	{ "sort",	required_argument,	NULL,	OPT_SORT },
 	{ "limit",	required_argument,	NULL,	OPT_LIMIT },
 	{ "watch",	optional_argument,	NULL,	OPT_WATCH },
@@ -91,16 +97,26 @@ static const char	 help[] =
 "  status             its processes, how they are confined, its pools\n"
 "  sessions           who is connected to what, for how long; with\n"
 "                       --listener=NAME --source=NETWORK --server=ADDRESS\n"
+"                       --user=NAME\n"
 "                       --sort=KEY --limit=N --watch[=SECONDS]\n"
 "                     by age, up, down, bytes, rate, id, listener, client\n"
 "                     or server\n"
-"  kill ID            end a session, or all with --listener=NAME and\n"
-"                     --source=NETWORK; both together: those that have both\n"
+"  kill ID            end a session, or all with --listener=NAME,\n"
+"                     --source=NETWORK and --user=NAME; those that have all\n"
 "  servers [BACKEND]  servers, their state and their sessions\n"
 "  server [BACKEND/]NAME ready|drain|maint\n"
 "  server [BACKEND/]NAME weight N\n"
 "                     what a server is to be used for from now on\n"
 "  limits             sessions and sources against what limits them\n"
+"  totp add USER [KEY=VALUE...]\n"
+"                     give somebody one-time codes: a QR code for a phone\n"
+"  totp remove USER   take them away, and end that user's sessions\n"
+"  totp list          who has codes\n"
+"  totp check USER CODE\n"
+"                     is it right?\n"
+"  totp recovery USER ten codes for a lost phone, each of which works once\n"
+"  unlock USER|ADDRESS\n"
+"                     let somebody try again at once\n"
 "  check              have the configuration on disk checked\n"
 "  reload             have it take effect; tells what changes\n"
 "  reopen             open the log file again\n"
@@ -183,6 +199,9 @@ parse_special(struct command_options *o, int c, char **argv)
 	case OPT_SOURCE:
 		o->source = optarg;
 		return TAKES_SOURCE;
+	case OPT_USER:
+		o->user = optarg;
+		return TAKES_USER;
 	case OPT_SERVER:
 		o->server = optarg;
 		return TAKES_SERVER;

@@ -44,6 +44,8 @@ const struct role	 roles[] = {
 	    .own_root = true, .needed = carriers_needed },
 	{ .name = "dbclient", .id = ROLE_DBCLIENT, .main = dbclient_main,
 	    .may_lag = true, .as_auth = true, .needed = dbclient_needed },
+	{ .name = "auth", .id = ROLE_AUTH, .main = auth_main,
+	    .own_root = true, .as_auth = true, .needed = auth_needed },
 	{ .name = "signer", .id = ROLE_SIGNER, .main = signer_main,
 	    .per_pool = true, .lasting = true, .own_root = true,
 	    .as_auth = true, .wanted = signer_wanted },

@@ -112,5 +112,6 @@ answer_request(const struct command_options *o, const char *command)
 	answer_set(r, "listener", o->listener);
 	answer_set(r, "source", o->source);
 	answer_set(r, "server", o->server);
+	answer_set(r, "user", o->user);
 	return r;
 }

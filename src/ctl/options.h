@@ -11,7 +11,7 @@
 struct command_options {
 	const char	*path;		/* of the socket */
 	bool		 json;
-	const char	*listener, *source, *server;
+	const char	*listener, *source, *server, *user;
 	const char	*sort;
 	size_t		 limit;
 	int		 watch_ms;

@@ -22,6 +22,7 @@
 #include "policy/access.h"
 #include "policy/balance.h"
 #include "policy/conf_report.h"
+#include "policy/onetime.h"
 #include "wire/mysql_packet.h"
 
 #define CONF_LISTENERS_MAX	256
@@ -33,6 +34,8 @@
 #define CONF_TEXTS_MAX		64		/* of one list of strings */
 #define CONF_NOWHERE		SIZE_MAX	/* a backend that is none */
 #define CONF_ROUTES_MAX		256		/* of one listener */
+#define CONF_ACCOUNTS_MAX	1024
+#define CONF_GROUPS_MAX		256
 #define CONF_USER_PRESET	"_sallyport"	/* what a package makes */
 #define CONF_AUTH_USER_PRESET	"_sallyauth"
 #define CONF_SERVERS_MAX	4096		/* of all backends */
@@ -96,6 +99,11 @@ enum conf_verify {
 enum conf_greeting {
 	CONF_GREETING_OWN,
 	CONF_GREETING_SERVER,
+};
+
+enum conf_login {
+	CONF_LOGIN_SERVER,		/* the server knows who may */
+	CONF_LOGIN_TOTP,		/* we do, by a one-time code */
 };
 
 enum conf_carry {
@@ -208,6 +216,32 @@ struct conf_routes {
 	size_t			 n;
 };
 
+/* Who of those with one-time codes becomes which account of the servers. */
+struct conf_account {
+	char			*where;
+	struct conf_texts	 users;		/* names, "@group" or "*" */
+	char			*account;
+	char			*password_file;	/* "" for no password */
+	char			*database;	/* "" for the user's choice */
+	struct conf_texts	 listeners;	/* none: all */
+};
+
+struct conf_accounts {
+	struct conf_account	*v;
+	size_t			 n;
+};
+
+struct conf_group {
+	char			*where;
+	char			*name;
+	struct conf_texts	 users;
+};
+
+struct conf_groups {
+	struct conf_group	*v;
+	size_t			 n;
+};
+
 struct conf_listener {
 	char			*where;
 	char			*name;
@@ -258,6 +292,7 @@ struct conf_listener {
 		struct conf_texts	 alpn;
 		struct conf_routes	 routes;
 	} tls;
+	int			 login;		/* enum conf_login */
 	int			 greeting;	/* enum conf_greeting */
 	bool			 local_infile;
 	bool			 compression;
@@ -324,6 +359,22 @@ struct conf {
 		char		*ca;		/* "" for the system's */
 		bool		 wanted;	/* by conf_finish() */
 	} query_table;
+	struct {				/* for login "totp" */
+		char		*file;		/* who has which secret */
+		char		*state;		/* "" for none */
+		char		*password;	/* template, see prove.h */
+		int64_t		 digits;
+		int64_t		 period;	/* ms */
+		int		 algorithm;	/* enum onetime_hash */
+		int64_t		 window;	/* steps */
+		int64_t		 reuse;		/* ms; 0: never */
+		int64_t		 tries;		/* until one is locked */
+		int64_t		 lock;		/* ms */
+		struct conf_nets trusted;
+		bool		 wanted;	/* by conf_finish() */
+	} totp;
+	struct conf_accounts	 accounts;
+	struct conf_groups	 groups;
 	struct {
 		char	*path;			/* of the socket; "" for none */
 		char	*group;			/* who may; "" for root alone */
@@ -360,6 +411,16 @@ int	 conf_finish(struct conf *conf, struct conf_report *report);
  */
 const struct conf_backend	*conf_backend_of(const struct conf *conf,
 				    const struct conf_listener *l, size_t i);
+
+/*
+ * The account that somebody becomes at a listener, or CONF_NOWHERE: the first
+ * whose users name that one, a group of that one's, or everybody.
+ */
+size_t	 conf_account_of(const struct conf *conf,
+	    const struct conf_listener *l, const char *user);
+
+/* What codes are like where a person's line does not say otherwise. */
+struct onetime_rule	 conf_onetime_rule(const struct conf *conf);
 
 /* Write all of it, defaults included, as a configuration file. */
 void	 conf_print(const struct conf *conf, FILE *out);

@@ -175,7 +175,7 @@ is_preset(const struct conf_key *k, const void *base, const void *fresh)
 	char	*is, *was;
 	bool	 same;
 
-	if (k->type == CONF_ROUTES)
+	if (conf_key_is_list(k))
 		return conf_key_count(k, base) == 0;
 	is = conf_key_text(k, base);
 	was = conf_key_text(k, fresh);

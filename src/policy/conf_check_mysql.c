@@ -72,10 +72,23 @@ resolve_recorded(struct conf_listener *l, struct conf_report *report)
 			    (uint8_t)~(1 << unusual[i] % 8);
 }
 
+/*
+ * Who has an account of ours, and not of his own, is to do nothing to the
+ * server as such, nor become another.
+ */
+static const uint8_t	 not_with_codes[] = {
+	MYSQL_COM_SHUTDOWN, MYSQL_COM_DEBUG, MYSQL_COM_CHANGE_USER,
+	MYSQL_COM_BINLOG_DUMP, MYSQL_COM_REGISTER_SLAVE,
+	MYSQL_COM_BINLOG_DUMP_GTID,
+};
+
 static void
 resolve_denied(struct conf_listener *l, struct conf_report *report)
 {
 	l->denied = (struct conf_commands){ .bits = { 0 } };
+	if (l->login == CONF_LOGIN_TOTP)
+		for (size_t i = 0; i < sizeof(not_with_codes); i++)
+			add(&l->denied, not_with_codes[i]);
 	resolve(l, "deny_commands", &l->deny_commands, &l->denied, report);
 	if (l->denied.bits[0] >> MYSQL_COM_QUIT & 1)
 		conf_complain(report, "%s: deny_commands: \"quit\": a client "

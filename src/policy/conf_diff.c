@@ -98,6 +98,42 @@ gather_routes(struct items *items, const struct conf_routes *routes)
 	}
 }
 
+static char *
+join(const struct conf_texts *texts)
+{
+	char	*all = mem_strdup(""), *more;
+
+	for (size_t i = 0; i < texts->n; i++) {
+		more = mem_printf("%s%s%s", all, i > 0 ? ", " : "",
+		    texts->v[i]);
+		free(all);
+		all = more;
+	}
+	return all;
+}
+
+/* "app_rw for alice, @dba": more than one may have the same account. */
+static void
+gather_accounts(struct items *items, const struct conf_accounts *accounts)
+{
+	for (size_t i = 0; i < accounts->n; i++) {
+		char	*users = join(&accounts->v[i].users);
+		char	*name = mem_printf("%s for %s",
+			    accounts->v[i].account, users);
+
+		add_item(items, name, &accounts->v[i]);
+		free(name);
+		free(users);
+	}
+}
+
+static void
+gather_groups(struct items *items, const struct conf_groups *groups)
+{
+	for (size_t i = 0; i < groups->n; i++)
+		add_item(items, groups->v[i].name, &groups->v[i]);
+}
+
 static struct items
 gather(const struct conf *conf, const struct conf_key *k, const void *base)
 {
@@ -111,6 +147,10 @@ gather(const struct conf *conf, const struct conf_key *k, const void *base)
 			add_item(&items, servers->v[i].text, &servers->v[i]);
 	else if (k->type == CONF_ROUTES)
 		gather_routes(&items, member);
+	else if (k->type == CONF_ACCOUNTS)
+		gather_accounts(&items, member);
+	else if (k->type == CONF_GROUPS)
+		gather_groups(&items, member);
 	else if (k->type != CONF_LIST)
 		gather_texts(&items, k, member);
 	else if (k->inner == CONF_LISTENER)
@@ -162,7 +202,9 @@ title(const struct conf_key *k, const char *prefix, const char *name)
 	if (k->inner != CONF_TOP) {
 		kind = k->inner == CONF_LISTENER ? "listener" :
 		    k->inner == CONF_BACKEND ? "backend" :
-		    k->inner == CONF_ROUTE ? "route" : "server";
+		    k->inner == CONF_ROUTE ? "route" :
+		    k->inner == CONF_ACCOUNT ? "account" :
+		    k->inner == CONF_USERS ? "group" : "server";
 		gap = " ";
 	}
 	return mem_printf("%s%s%s%s: ", prefix, kind, gap, name);
@@ -240,6 +282,8 @@ diff_section(const struct diff *d, enum conf_section section, const void *old,
 		case CONF_LIST:
 		case CONF_SERVERS:
 		case CONF_ROUTES:
+		case CONF_ACCOUNTS:
+		case CONF_GROUPS:
 		case CONF_LISTEN:
 		case CONF_NETS:
 			diff_list(d, k, old, now, prefix);

@@ -16,6 +16,7 @@ static const char *const	 keys[] = {
 	[CONF_FILE_BACKEND_KEY] = "tls.key",
 	[CONF_FILE_SERVER_PUBLIC_KEY] = "server_public_key",
 	[CONF_FILE_TABLE_PASSWORD] = "query_table.password_file",
+	[CONF_FILE_ACCOUNT_PASSWORD] = "password_file",
 };
 
 struct list {
@@ -136,6 +137,10 @@ conf_files(const struct conf *conf, size_t *n)
 		add(&list, &(const struct owner){ 0, conf->file != NULL ?
 		    conf->file : "" }, CONF_FILE_TABLE_PASSWORD, 0,
 		    conf->query_table.password_file);
+	for (size_t i = 0; i < conf->accounts.n && conf->totp.wanted; i++)
+		add(&list, &(const struct owner){ i,
+		    conf->accounts.v[i].where }, CONF_FILE_ACCOUNT_PASSWORD, 0,
+		    conf->accounts.v[i].password_file);
 	*n = list.n;
 	return list.v;
 }
@@ -156,15 +161,23 @@ conf_file_is_secret(const struct conf_file *f)
 {
 	return f->kind == CONF_FILE_KEY ||
 	    f->kind == CONF_FILE_BACKEND_KEY ||
-	    f->kind == CONF_FILE_TABLE_PASSWORD;
+	    f->kind == CONF_FILE_TABLE_PASSWORD ||
+	    f->kind == CONF_FILE_ACCOUNT_PASSWORD;
+}
+
+bool
+conf_file_is_for_auth(const struct conf_file *f)
+{
+	return f->kind == CONF_FILE_ACCOUNT_PASSWORD ||
+	    f->kind == CONF_FILE_SERVER_PUBLIC_KEY;
 }
 
 bool
 conf_file_is_for(const struct conf *conf, const struct conf_file *f,
     const char *pool)
 {
-	if (f->kind == CONF_FILE_TABLE_PASSWORD)
-		return false;
+	if (f->kind >= CONF_FILE_TABLE_PASSWORD)
+		return false;		/* of no pool */
 	if (f->kind < CONF_FILE_BACKEND_CA)
 		return strcmp(conf->listeners[f->owner].pool, pool) == 0;
 	return is_used(conf, &conf->backends[f->owner], pool);

@@ -30,11 +30,14 @@ enum conf_file_kind {
 	CONF_FILE_SERVER_PUBLIC_KEY,
 	/* Of the whole. */
 	CONF_FILE_TABLE_PASSWORD,
+	/* Of an account. */
+	CONF_FILE_ACCOUNT_PASSWORD,
 };
 
 struct conf_file {
 	enum conf_file_kind	 kind;
-	size_t			 owner;		/* listener or backend, or 0 */
+	size_t			 owner;		/* listener, backend or account,
+						   or 0 */
 	size_t			 position;	/* of the certificate */
 	const char		*path;
 	const char		*where;		/* "file:line" of the owner */
@@ -54,6 +57,9 @@ size_t	 conf_files_find(const struct conf_file *files, size_t n,
 
 /* Is it a private key, or a password? */
 bool	 conf_file_is_secret(const struct conf_file *file);
+
+/* Does who answers servers for accounts need it? */
+bool	 conf_file_is_for_auth(const struct conf_file *file);
 
 /* Does a listener of the pool need it? */
 bool	 conf_file_is_for(const struct conf *conf,

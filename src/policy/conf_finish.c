@@ -6,6 +6,7 @@
 #include "policy/conf_check.h"
 #include "policy/conf_check_mysql.h"
 #include "policy/conf_check_tls.h"
+#include "policy/conf_check_totp.h"
 #include "policy/conf_keys.h"
 #include "policy/conf_value.h"
 
@@ -195,6 +196,7 @@ conf_finish(struct conf *conf, struct conf_report *report)
 		finish_backend(conf, i, report);
 	conf_check_links_tls(conf, report);
 	conf_check_query_table(conf, report);
+	conf_check_totp(conf, report);
 	conf_check_top(conf, report);
 	return report->nerrors == 0 ? 0 : -1;
 }

@@ -22,6 +22,13 @@ static const char *const table_tls[] = {
 	[CONF_TABLE_PLAIN] = "off", [CONF_TABLE_ENCRYPT] = "require",
 	[CONF_TABLE_VERIFY] = "verify", NULL,
 };
+static const char *const logins[] = {
+	[CONF_LOGIN_SERVER] = "server", [CONF_LOGIN_TOTP] = "totp", NULL,
+};
+static const char *const algorithms[] = {
+	[ONETIME_SHA1] = "SHA1", [ONETIME_SHA256] = "SHA256",
+	[ONETIME_SHA512] = "SHA512", NULL,
+};
 static const char *const carries[] = { "auto", "always", "never", NULL };
 static const char *const protocols[] = {
 	[CONF_TCP] = "tcp", [CONF_MYSQL] = "mysql", NULL,
@@ -66,6 +73,8 @@ static const char *const checks[] = {
 #define SERVER(member)		offsetof(struct conf_server, member)
 #define LISTENER(member)	offsetof(struct conf_listener, member)
 #define ROUTE(member)		offsetof(struct conf_route, member)
+#define ACCOUNT(member)		offsetof(struct conf_account, member)
+#define USERS(member)		offsetof(struct conf_group, member)
 
 const struct conf_key	 conf_keys[] = {
 	{ CONF_TOP, "user", CONF_STRING, TOP(user),
@@ -84,6 +93,13 @@ const struct conf_key	 conf_keys[] = {
 	{ CONF_TOP, "query_table", CONF_GROUP, 0, .preset = "",
 	    .inner = CONF_QUERY_TABLE,
 	    .help = "the table that records may go to" },
+	{ CONF_TOP, "totp", CONF_GROUP, 0, .preset = "", .inner = CONF_TOTP,
+	    .help = "one-time codes, and who has which secret" },
+	{ CONF_TOP, "groups", CONF_GROUPS, TOP(groups), .preset = "",
+	    .inner = CONF_USERS, .help = "names for sets of users" },
+	{ CONF_TOP, "accounts", CONF_ACCOUNTS, TOP(accounts), .preset = "",
+	    .inner = CONF_ACCOUNT,
+	    .help = "which user becomes which account of the servers" },
 	{ CONF_TOP, "workers", CONF_GROUP, 0, .preset = "",
 	    .inner = CONF_WORKERS, .help = "how many processes serve" },
 	{ CONF_TOP, "carriers", CONF_GROUP, 0, .preset = "",
@@ -267,6 +283,9 @@ const struct conf_key	 conf_keys[] = {
 	    .help = "how long to wait for a client's first bytes" },
 	{ CONF_LISTENER, "tls", CONF_GROUP, 0, .preset = "",
 	    .inner = CONF_FRONT_TLS, .help = "how clients are spoken to" },
+	{ CONF_LISTENER, "login", CONF_ENUM, LISTENER(login),
+	    .preset = "server", .choices = logins,
+	    .help = "who decides whether a MySQL client may in" },
 	{ CONF_LISTENER, "greeting", CONF_ENUM, LISTENER(greeting),
 	    .preset = "own", .choices = greetings,
 	    .help = "whose greeting a MySQL client sees" },
@@ -318,6 +337,48 @@ const struct conf_key	 conf_keys[] = {
 	    .help = "whether it is spoken to in TLS" },
 	{ CONF_QUERY_TABLE, "ca", CONF_PATH, TOP(query_table.ca),
 	    .preset = "", .help = "who may have signed its certificate" },
+
+	{ CONF_TOTP, "file", CONF_PATH, TOP(totp.file), .preset = "",
+	    .help = "the file of users and their secrets" },
+	{ CONF_TOTP, "state", CONF_PATH, TOP(totp.state), .preset = "",
+	    .help = "the file of codes that were used" },
+	{ CONF_TOTP, "password", CONF_STRING, TOP(totp.password), 0, 64,
+	    "%u%t", .help = "what a user types: name, code, password" },
+	{ CONF_TOTP, "digits", CONF_INT, TOP(totp.digits), 6, 8, "6",
+	    .help = "digits of a code" },
+	{ CONF_TOTP, "period", CONF_TIME, TOP(totp.period), 10 * SECOND,
+	    5 * MINUTE, "30s", .step = SECOND,
+	    .help = "how long a code is the current one" },
+	{ CONF_TOTP, "algorithm", CONF_ENUM, TOP(totp.algorithm),
+	    .preset = "SHA1", .choices = algorithms,
+	    .help = "the hash that codes are made with" },
+	{ CONF_TOTP, "window", CONF_INT, TOP(totp.window), 0, 10, "1",
+	    .help = "codes before and after the current one" },
+	{ CONF_TOTP, "reuse", CONF_TIME, TOP(totp.reuse), 0, 10 * MINUTE,
+	    "0", .step = SECOND,
+	    .help = "how long a used code works from the same address" },
+	{ CONF_TOTP, "tries", CONF_INT, TOP(totp.tries), 1, 1000, "10",
+	    .help = "wrong ones until a user or address is locked" },
+	{ CONF_TOTP, "lock", CONF_TIME, TOP(totp.lock), SECOND, DAY, "15m",
+	    .help = "for how long that is" },
+	{ CONF_TOTP, "trusted", CONF_NETS, TOP(totp.trusted), .preset = "",
+	    .help = "networks that are never locked as a source" },
+
+	{ CONF_ACCOUNT, "users", CONF_TEXTS, ACCOUNT(users), 1, 128,
+	    .help = "names, \"@group\", or \"*\" for all" },
+	{ CONF_ACCOUNT, "account", CONF_STRING, ACCOUNT(account), 0, 128,
+	    .help = "whom they become at the server" },
+	{ CONF_ACCOUNT, "password_file", CONF_PATH, ACCOUNT(password_file),
+	    .preset = "", .help = "the file whose first line is its password" },
+	{ CONF_ACCOUNT, "database", CONF_STRING, ACCOUNT(database), 0, 64,
+	    "", .help = "where a user is who names none" },
+	{ CONF_ACCOUNT, "listeners", CONF_TEXTS, ACCOUNT(listeners), 1, 32,
+	    "", .help = "names of the listeners where this holds" },
+
+	{ CONF_USERS, "name", CONF_NAME, USERS(name),
+	    .help = "what accounts call it, behind \"@\"" },
+	{ CONF_USERS, "users", CONF_TEXTS, USERS(users), 1, 128,
+	    .help = "the names of who is in it" },
 
 	{ CONF_PROXY, "accept", CONF_BOOL, LISTENER(proxy_protocol.accept),
 	    .preset = "false", .help = "connections begin with a header" },

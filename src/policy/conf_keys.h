@@ -32,6 +32,8 @@ enum conf_type {
 	CONF_PATHS,		/* the same, each absolute or "" */
 	CONF_ROUTES,		/* struct conf_routes: { } of the section
 				   `inner', one or a list */
+	CONF_ACCOUNTS,		/* struct conf_accounts, likewise */
+	CONF_GROUPS,		/* struct conf_groups, likewise */
 	CONF_GROUP,		/* { } of the section `inner' */
 	CONF_LIST,		/* ( { }, ... ) of the section `inner' */
 };
@@ -55,6 +57,9 @@ enum conf_section {
 	CONF_ROUTE,
 	CONF_QUERY_LOG,
 	CONF_QUERY_TABLE,
+	CONF_TOTP,
+	CONF_ACCOUNT,
+	CONF_USERS,
 };
 
 struct conf_key {
@@ -67,7 +72,8 @@ struct conf_key {
 	const char		*preset;	/* default; NULL: required */
 	int64_t			 step;		/* TIME: a multiple of it */
 	const char *const	*choices;	/* ENUM; ends with NULL */
-	enum conf_section	 inner;		/* GROUP, LIST, SERVERS, ROUTES */
+	enum conf_section	 inner;		/* GROUP, LIST, SERVERS to
+						   GROUPS */
 	bool			 restart;	/* a reload cannot change it */
 	const char		*help;		/* half a sentence */
 };

@@ -100,6 +100,8 @@ conf_key_print(const struct conf_key *k, const void *base, FILE *out)
 		break;
 	case CONF_SERVERS:
 	case CONF_ROUTES:
+	case CONF_ACCOUNTS:
+	case CONF_GROUPS:
 	case CONF_GROUP:
 	case CONF_LIST:
 		break;
@@ -168,6 +170,8 @@ print_key(const struct conf *conf, const struct conf_key *k, const void *base,
 	case CONF_LIST:
 	case CONF_SERVERS:
 	case CONF_ROUTES:
+	case CONF_ACCOUNTS:
+	case CONF_GROUPS:
 		fputc('(', out);
 		print_elements(conf, k, base, depth, out);
 		fputc('\n', out);

@@ -2,6 +2,7 @@
 
 #include <libconfig.h>
 
+#include "base/mem.h"
 #include "policy/conf_keys.h"
 #include "policy/conf_setting.h"
 #include "policy/conf_value.h"
@@ -119,15 +120,25 @@ read_scalar(const struct reading *rd, const config_setting_t *s,
 static void	 read_section(const struct reading *,
 		    const config_setting_t *, enum conf_section, void *);
 
-/* A server with more than its address, or a route. */
+/* Is a text missing that the section cannot be without? */
+static bool
+lacks_text(enum conf_section section, const void *item)
+{
+	for (const struct conf_key *k = conf_keys; k->name != NULL; k++)
+		if (k->section == section && k->preset == NULL &&
+		    k->type != CONF_TEXTS && *(char *const *)(const void *)
+		    ((const char *)item + k->offset) == NULL)
+			return true;
+	return false;
+}
+
+/* A server with more than its address, a route, an account or a group. */
 static void
 read_item(const struct reading *rd, const config_setting_t *s,
     const struct conf_key *k, void *base)
 {
-	void				*item = conf_key_add_item(k, base);
-	const struct conf_server	*server = item;
-	const struct conf_route		*route = item;
-	char				 what[64];
+	void	*item = conf_key_add_item(k, base);
+	char	**where, what[512];
 
 	if (item == NULL) {
 		snprintf(what, sizeof(what), "more than %zu %s",
@@ -135,9 +146,12 @@ read_item(const struct reading *rd, const config_setting_t *s,
 		complain_at(rd, s, what);
 		return;
 	}
+	where = conf_key_where(k, item);
+	if (where != NULL)
+		*where = mem_strdup(place(rd, s, what, sizeof(what)));
 	read_section(rd, s, k->inner, item);
 	/* Without where it is or leads, which was told, it is none. */
-	if ((k->type == CONF_ROUTES ? route->forward : server->text) == NULL)
+	if (lacks_text(k->inner, item))
 		conf_key_drop_item(k, base);
 }
 
@@ -147,7 +161,7 @@ read_element(const struct reading *rd, const config_setting_t *s,
 {
 	if (!config_setting_is_group(s))
 		read_scalar(rd, s, k, base);
-	else if (k->type == CONF_SERVERS || k->type == CONF_ROUTES)
+	else if (conf_key_is_list(k))
 		read_item(rd, s, k, base);
 	else
 		complain_wants(rd, s, k);
@@ -226,6 +240,8 @@ read_setting(const struct reading *rd, const config_setting_t *s,
 	case CONF_TEXTS:
 	case CONF_PATHS:
 	case CONF_ROUTES:
+	case CONF_ACCOUNTS:
+	case CONF_GROUPS:
 		read_elements(rd, s, k, base);
 		break;
 	default:

@@ -67,6 +67,10 @@ conf_key_wants(const struct conf_key *k, char *buf, size_t size)
 		    "them: (\"...\", \"...\")",
 		[CONF_ROUTES] = "a group: { server_name = \"...\"; forward = "
 		    "\"...\"; }, or a list of these: ( ..., ... )",
+		[CONF_ACCOUNTS] = "a group: { users = \"...\"; account = "
+		    "\"...\"; ... }, or a list of these: ( ..., ... )",
+		[CONF_GROUPS] = "a group: { name = \"...\"; users = \"...\"; "
+		    "}, or a list of these: ( ..., ... )",
 		[CONF_GROUP] = "a group: { ... }",
 		[CONF_LIST] = "a list of groups: ( { ... }, ... )",
 	};
@@ -217,20 +221,49 @@ add_text(const struct conf_key *k, struct conf_texts *list, const char *text,
 	return 0;
 }
 
+/* The types that are lists of sections, their structures and bounds. */
+#define LISTS(LIST) \
+	LIST(CONF_SERVERS, conf_servers, CONF_ADDRS_MAX) \
+	LIST(CONF_ROUTES, conf_routes, CONF_ROUTES_MAX) \
+	LIST(CONF_ACCOUNTS, conf_accounts, CONF_ACCOUNTS_MAX) \
+	LIST(CONF_GROUPS, conf_groups, CONF_GROUPS_MAX)
+
+bool
+conf_key_is_list(const struct conf_key *k)
+{
+#define LIST(kind, name, max) k->type == kind ||
+	return LISTS(LIST) false;
+#undef LIST
+}
+
 size_t
 conf_key_count(const struct conf_key *k, const void *base)
 {
 	const void	*member = (const char *)base + k->offset;
 
-	return k->type == CONF_ROUTES ?
-	    ((const struct conf_routes *)member)->n :
-	    ((const struct conf_servers *)member)->n;
+	switch (k->type) {
+#define LIST(kind, name, max) \
+	case kind: \
+		return ((const struct name *)member)->n;
+	LISTS(LIST)
+#undef LIST
+	default:
+		return 0;
+	}
 }
 
 size_t
 conf_key_count_max(const struct conf_key *k)
 {
-	return k->type == CONF_ROUTES ? CONF_ROUTES_MAX : CONF_ADDRS_MAX;
+	switch (k->type) {
+#define LIST(kind, name, max) \
+	case kind: \
+		return max;
+	LISTS(LIST)
+#undef LIST
+	default:
+		return 0;
+	}
 }
 
 const void *
@@ -238,52 +271,112 @@ conf_key_item(const struct conf_key *k, const void *base, size_t i)
 {
 	const void	*member = (const char *)base + k->offset;
 
-	if (k->type == CONF_ROUTES)
-		return &((const struct conf_routes *)member)->v[i];
-	return &((const struct conf_servers *)member)->v[i];
+	switch (k->type) {
+#define LIST(kind, name, max) \
+	case kind: \
+		return &((const struct name *)member)->v[i];
+	LISTS(LIST)
+#undef LIST
+	default:
+		return NULL;
+	}
 }
 
-static struct conf_server *
-add_server_item(struct conf_servers *list)
+/* One more, all zero. */
+static void *
+add_item(const struct conf_key *k, void *member)
 {
-	list->v = mem_resize(list->v, list->n + 1, sizeof(*list->v));
-	memset(&list->v[list->n], 0, sizeof(*list->v));
-	return &list->v[list->n++];
-}
-
-static struct conf_route *
-add_route_item(struct conf_routes *list)
-{
-	list->v = mem_resize(list->v, list->n + 1, sizeof(*list->v));
-	memset(&list->v[list->n], 0, sizeof(*list->v));
-	return &list->v[list->n++];
+	switch (k->type) {
+#define LIST(kind, name, max) \
+	case kind: { \
+		struct name	*list = member; \
+\
+		list->v = mem_resize(list->v, list->n + 1, \
+		    sizeof(*list->v)); \
+		memset(&list->v[list->n], 0, sizeof(*list->v)); \
+		return &list->v[list->n++]; \
+	}
+	LISTS(LIST)
+#undef LIST
+	default:
+		return NULL;
+	}
 }
 
 void *
 conf_key_add_item(const struct conf_key *k, void *base)
 {
-	void	*member = (char *)base + k->offset, *item;
+	void	*item;
 
 	if (conf_key_count(k, base) == conf_key_count_max(k))
 		return NULL;
-	if (k->type == CONF_ROUTES)
-		item = add_route_item(member);
-	else
-		item = add_server_item(member);
+	item = add_item(k, (char *)base + k->offset);
 	conf_keys_preset(k->inner, item);
 	return item;
+}
+
+/* The place of an account or a group; others have none of their own. */
+char **
+conf_key_where(const struct conf_key *k, void *item)
+{
+	if (k->type == CONF_ACCOUNTS)
+		return &((struct conf_account *)item)->where;
+	if (k->type == CONF_GROUPS)
+		return &((struct conf_group *)item)->where;
+	return NULL;
+}
+
+static void
+release_item(const struct conf_key *k, void *item)
+{
+	char	**where = conf_key_where(k, item);
+
+	conf_keys_release(k->inner, item);
+	if (where != NULL)
+		free(*where);
 }
 
 void
 conf_key_drop_item(const struct conf_key *k, void *base)
 {
-	struct conf_routes	*routes = (void *)((char *)base + k->offset);
-	struct conf_servers	*servers = (void *)routes;
+	void	*member = (char *)base + k->offset;
 
-	if (k->type == CONF_ROUTES)
-		conf_keys_release(k->inner, &routes->v[--routes->n]);
-	else
-		conf_keys_release(k->inner, &servers->v[--servers->n]);
+	switch (k->type) {
+#define LIST(kind, name, max) \
+	case kind: { \
+		struct name	*list = member; \
+\
+		release_item(k, &list->v[--list->n]); \
+		break; \
+	}
+	LISTS(LIST)
+#undef LIST
+	default:
+		break;
+	}
+}
+
+static void
+release_list(const struct conf_key *k, void *base)
+{
+	void	*member = (char *)base + k->offset;
+
+	while (conf_key_count(k, base) > 0)
+		conf_key_drop_item(k, base);
+	switch (k->type) {
+#define LIST(kind, name, max) \
+	case kind: { \
+		struct name	*list = member; \
+\
+		free(list->v); \
+		list->v = NULL; \
+		break; \
+	}
+	LISTS(LIST)
+#undef LIST
+	default:
+		break;
+	}
 }
 
 static int
@@ -431,7 +524,7 @@ is_optional_list(const struct conf_key *k)
 {
 	return k->type == CONF_LIST || k->type == CONF_NETS ||
 	    k->type == CONF_TEXTS || k->type == CONF_PATHS ||
-	    k->type == CONF_ROUTES;
+	    (conf_key_is_list(k) && k->type != CONF_SERVERS);
 }
 
 void
@@ -471,24 +564,6 @@ release_texts(struct conf_texts *list)
 }
 
 static void
-release_servers(const struct conf_key *k, struct conf_servers *list)
-{
-	for (size_t i = 0; i < list->n; i++)
-		conf_keys_release(k->inner, &list->v[i]);
-	free(list->v);
-	*list = (struct conf_servers){ NULL, 0 };
-}
-
-static void
-release_routes(const struct conf_key *k, struct conf_routes *list)
-{
-	for (size_t i = 0; i < list->n; i++)
-		conf_keys_release(k->inner, &list->v[i]);
-	free(list->v);
-	*list = (struct conf_routes){ NULL, 0 };
-}
-
-static void
 release_value(const struct conf_key *k, void *base)
 {
 	void			*member = (char *)base + k->offset;
@@ -515,10 +590,10 @@ release_value(const struct conf_key *k, void *base)
 		release_texts(member);
 		break;
 	case CONF_SERVERS:
-		release_servers(k, member);
-		break;
 	case CONF_ROUTES:
-		release_routes(k, member);
+	case CONF_ACCOUNTS:
+	case CONF_GROUPS:
+		release_list(k, base);
 		break;
 	case CONF_GROUP:
 		conf_keys_release(k->inner, base);

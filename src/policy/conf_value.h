@@ -29,7 +29,7 @@ void	 conf_key_wants(const struct conf_key *key, char *buf, size_t size);
 
 /*
  * Write the member's value as the file has it: 16, "30s", ("a", "b").
- * Nothing for GROUP, LIST, SERVERS and ROUTES, which are sections.
+ * Nothing for GROUP, LIST and SERVERS to GROUPS, which are sections.
  */
 void	 conf_key_print(const struct conf_key *key, const void *base,
 	    FILE *out);
@@ -44,15 +44,18 @@ void	 conf_keys_preset(enum conf_section section, void *base);
 void	 conf_keys_release(enum conf_section section, void *base);
 
 /*
- * For SERVERS and ROUTES: how many the member of `base' has and may have; the
+ * Is it SERVERS, ROUTES, ACCOUNTS or GROUPS?  For those: how many the member of `base' has and may have; the
  * one at that place; one more with every default, or NULL when there are as
  * many as may be; one less.
  */
+bool	 conf_key_is_list(const struct conf_key *key);
 size_t	 conf_key_count(const struct conf_key *key, const void *base);
 size_t	 conf_key_count_max(const struct conf_key *key);
 const void *conf_key_item(const struct conf_key *key, const void *base,
 	    size_t i);
 void	*conf_key_add_item(const struct conf_key *key, void *base);
 void	 conf_key_drop_item(const struct conf_key *key, void *base);
+/* Where "file:line" of such an item is kept, or NULL. */
+char	**conf_key_where(const struct conf_key *key, void *item);
 
 #endif

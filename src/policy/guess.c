@@ -111,7 +111,7 @@ guess_failed(struct guess *g, uint64_t key, const struct guess_rule *rule,
 	ms = wait_after(rule, e->failed);
 	*locked = e->failed >= rule->tries;
 	e->may_at = now_ms + ms;
-	e->forget_at = e->may_at + rule->lock_ms + 1;
+	e->forget_at = e->may_at + rule->memory_ms + 1;
 	return ms;
 }
 

@@ -5,7 +5,7 @@
  * first GUESS_FREE tries that fail cost nothing, as people mistype; each one
  * after it doubles the wait, from a second on, and from `tries' on the wait
  * is the whole of `lock_ms'.  A key is forgotten when it has been quiet for
- * lock_ms after its wait, or proved who it is.
+ * memory_ms after its wait, or proved who it is.
  *
  * The table is of a fixed size; where it is full, what has the shortest time
  * left gives way.  So a flood of new keys pushes out its own.
@@ -24,6 +24,7 @@
 struct guess_rule {
 	int64_t	 tries;			/* failed ones until it is locked */
 	int64_t	 lock_ms;
+	int64_t	 memory_ms;
 };
 
 struct guess;

@@ -7,8 +7,6 @@
 #include "base/mem.h"
 #include "policy/people.h"
 
-#define CHARACTERS_MAX	32	/* of a name, as MySQL has it */
-
 struct people {
 	struct person	*v;
 	size_t		 n, room;
@@ -21,27 +19,6 @@ struct line {
 	struct person	*person;
 	const char	*why;
 };
-
-static bool
-is_name_byte(unsigned char c)
-{
-	return c > ' ' && c != 0x7f && strchr(":#@", c) == NULL;
-}
-
-bool
-people_is_name(const char *name, size_t len)
-{
-	size_t	 characters = 0;
-
-	if (len == 0 || len >= PEOPLE_NAME_MAX)
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		if (!is_name_byte((unsigned char)name[i]))
-			return false;
-		characters += ((unsigned char)name[i] & 0xc0) != 0x80;
-	}
-	return characters <= CHARACTERS_MAX;
-}
 
 static bool
 is_space(char c)
@@ -229,9 +206,8 @@ read_line(struct line *l)
 	size_t		 len;
 	const char	*p = word(l, &len);
 
-	l->why = "a name: want up to 32 characters, none of them a space, a "
-	    "control character, \":\", \"#\" or \"@\"";
-	if (p == NULL || !people_is_name(p, len))
+	l->why = TOTP_WANT_NAME;
+	if (p == NULL || !totp_is_name(p, len))
 		return -1;
 	memcpy(l->person->name, p, len);
 	l->person->name[len] = '\0';

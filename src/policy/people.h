@@ -4,8 +4,8 @@
  *	NAME SECRET [digits=6|8] [period=SECONDS] [algorithm=SHA1|SHA256|
  *	    SHA512] [window=STEPS] [password=TEXT] [recovery=CODE,CODE...]
  *
- * The secret is in base 32 and may be written in groups.  A name has from 1 to
- * 32 characters, none of them a space, a control character, ":", "#" or "@".
+ * The secret is in base 32 and may be written in groups.  A name is one by
+ * totp_text.h.
  * What is not said is as the configuration has it.  Empty lines and those that
  * begin with "#" say nothing; of two lines for a name the later one counts.
  * A recovery code that was used is all dashes.
@@ -18,8 +18,8 @@
 #include <stdint.h>
 
 #include "policy/onetime.h"
+#include "policy/totp_text.h"
 
-#define PEOPLE_NAME_MAX		129	/* bytes of 32 characters, and a NUL */
 #define PEOPLE_PASSWORD_MAX	65	/* bytes with the NUL */
 #define PEOPLE_RECOVERY_MAX	10	/* codes of one */
 #define PEOPLE_RECOVERY_LEN	12	/* characters of each */
@@ -27,7 +27,7 @@
 #define PEOPLE_LINE_MAX		1024
 
 struct person {
-	char			 name[PEOPLE_NAME_MAX];
+	char			 name[TOTP_NAME_MAX];
 	struct onetime_rule	 rule;
 	uint8_t			 secret[ONETIME_SECRET_MAX];
 	size_t			 nsecret;
@@ -61,9 +61,6 @@ const struct person	*people_find(const struct people *people,
 size_t			 people_count(const struct people *people);
 /* In the order of their names. */
 const struct person	*people_at(const struct people *people, size_t i);
-
-/* May somebody be called so? */
-bool		 people_is_name(const char *name, size_t len);
 
 /*
  * The line of a person, without the end of line, into PEOPLE_LINE_MAX bytes.

@@ -15,25 +15,6 @@ struct search {
 	bool				 failed;
 };
 
-bool
-prove_is_template(const char *template, const char **why)
-{
-	bool	 code = false;
-
-	for (const char *p = template; *p != '\0'; p++) {
-		if (*p != '%')
-			continue;
-		p++;
-		if (*p == '\0' || strchr("utp%", *p) == NULL) {
-			*why = "after \"%\" want u, t, p or %";
-			return false;
-		}
-		code |= *p == 't';
-	}
-	*why = "want \"%t\" in it, for the code";
-	return code;
-}
-
 static int
 append(char *out, size_t size, size_t *n, const char *text, size_t len)
 {

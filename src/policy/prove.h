@@ -59,10 +59,4 @@ int	 prove(const struct person *person, const char *template, int64_t now,
 int	 prove_password(const struct person *person, const char *template,
 	    const char *code, char *out, size_t size);
 
-/*
- * Is it a template: with a code, so that each password works once?  False
- * with *why.
- */
-bool	 prove_is_template(const char *template, const char **why);
-
 #endif

@@ -6,14 +6,14 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "policy/people.h"
+#include "policy/totp_text.h"
 #include "policy/used.h"
 
-#define LINE_MAX_	(PEOPLE_NAME_MAX + 64)
+#define LINE_MAX_	(TOTP_NAME_MAX + 64)
 
 struct entry {
 	RB_ENTRY(entry)		 link;
-	char			 name[PEOPLE_NAME_MAX];
+	char			 name[TOTP_NAME_MAX];
 	int64_t			 step;
 	int64_t			 spent_until;	/* seconds: no longer needed */
 	int64_t			 first;		/* seconds: it was taken */
@@ -200,7 +200,7 @@ read_line(struct used *u, char *line)
 		return -1;
 	until = strtoll(step_end + 1, &until_end, 10);
 	if (until_end == step_end + 1 || *until_end != ' ' || step < 0 ||
-	    until < 0 || !people_is_name(until_end + 1,
+	    until < 0 || !totp_is_name(until_end + 1,
 	    strlen(until_end + 1)) || find(u, until_end + 1) != NULL)
 		return -1;
 	e = add(u, until_end + 1, 0);

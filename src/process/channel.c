@@ -51,6 +51,13 @@ channel_send_id(int fd, uint16_t type, uint32_t id, const void *payload,
 }
 
 int
+channel_send_id_fd(int fd, uint16_t type, uint32_t id, const void *payload,
+    size_t len, int with)
+{
+	return send_message(fd, type, id, payload, len, &with, 1);
+}
+
+int
 channel_send_by(int fd, uint16_t type, const void *payload, size_t len,
     const int *fds, size_t nfds, int64_t deadline)
 {

@@ -79,10 +79,21 @@ enum {
 	/* A worker to the signer; see sign_ask.h. */
 	MSG_SIGN = 78,
 
+	/* A worker to auth; see code_ask.h. */
+	MSG_CODE_CHECK = 94,
+	MSG_CODE_ANSWER = 96,
+
+	/* control to auth; see totp_ask.h. */
+	MSG_TOTP = 98,
+
 	/* control to the keeper. */
 	MSG_SERVER_SET = 80,	/* generation, server, mode, weight, all u32,
 				   ~0 for as it is; answer: 0 or 1, u32 */
 	MSG_SOURCES = 82,	/* first u32; answer: see ask.h */
+
+	/* The master to auth: before it begins, and later. */
+	MSG_STORE = 100,	/* generation u32, enum store u32; the file,
+				   1 fd */
 
 	/* control to a spawner or a carrier. */
 	MSG_KILL = 90,		/* slot u32, session u64 */
@@ -98,7 +109,8 @@ enum {
 	ROLE_CARRIER = 64,
 	ROLE_SIGNER = 128,
 	ROLE_DBCLIENT = 256,
-	ROLE_ANY = 511,
+	ROLE_AUTH = 512,
+	ROLE_ANY = 1023,
 };
 
 /* What control may ask of the master for its users. */
@@ -136,6 +148,10 @@ int	 channel_send(int fd, uint16_t type, const void *payload, size_t len,
 /* A request with an id, or the answer to it with the same (msg.h). */
 int	 channel_send_id(int fd, uint16_t type, uint32_t id,
 	    const void *payload, size_t len);
+
+/* The same with a descriptor. */
+int	 channel_send_id_fd(int fd, uint16_t type, uint32_t id,
+	    const void *payload, size_t len, int with);
 
 /* The same for a payload that is but a number. */
 int	 channel_send_u32(int fd, uint16_t type, uint32_t number);

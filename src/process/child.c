@@ -112,7 +112,7 @@ static bool
 needs_book(unsigned int role)
 {
 	return role != ROLE_LOGGER && role != ROLE_SIGNER &&
-	    role != ROLE_DBCLIENT;
+	    role != ROLE_DBCLIENT && role != ROLE_AUTH;
 }
 
 static int
@@ -153,6 +153,8 @@ needs_file(const struct post *p, const struct generation *gen,
 		    conf_file_is_for(gen->conf, f, p->pool->name);
 	case ROLE_DBCLIENT:
 		return f->kind == CONF_FILE_TABLE_PASSWORD;
+	case ROLE_AUTH:
+		return conf_file_is_for_auth(f);
 	default:
 		return false;
 	}
@@ -171,6 +173,32 @@ give_files(const struct giving *g, const struct post *p,
 	return 0;
 }
 
+static int
+give_store(const struct giving *g, uint32_t generation, uint32_t which,
+    int fd)
+{
+	uint8_t		 buf[8];
+	struct wr	 w;
+
+	wr_init(&w, buf, sizeof(buf));
+	wr_u32(&w, generation);
+	wr_u32(&w, which);
+	return give(g, MSG_STORE, buf, sizeof(buf), fd, -1);
+}
+
+static int
+give_stores(const struct giving *g, const struct post *p,
+    const struct generation *gen)
+{
+	if (p->role->id != ROLE_AUTH)
+		return 0;
+	for (uint32_t i = 0; i < STORES; i++)
+		if (gen->stores[i] != -1 && give_store(g, gen->number, i,
+		    gen->stores[i]) == -1)
+			return -1;
+	return 0;
+}
+
 /* The text of a generation, and to those who want it the rest. */
 static int
 give_generation(const struct giving *g, const struct post *p,
@@ -180,7 +208,7 @@ give_generation(const struct giving *g, const struct post *p,
 	    (needs_book(p->role->id) &&
 	    give_book(g, p->role->id, gen) == -1))
 		return -1;
-	return give_files(g, p, gen);
+	return give_files(g, p, gen) == -1 ? -1 : give_stores(g, p, gen);
 }
 
 static int
@@ -240,7 +268,9 @@ give_spawner(const struct giving *g, const struct master *m,
 	    pool->carriers.out) == -1 ||
 	    give_board(g, c, c->board_fd, orders) == -1 ||
 	    (has_signer(m, pool) && give_u32(g, MSG_SERVICE, ROLE_SIGNER,
-	    pool->signer.out) == -1))
+	    pool->signer.out) == -1) ||
+	    (gen->conf->totp.wanted && give_u32(g, MSG_SERVICE, ROLE_AUTH,
+	    pool->auth.out) == -1))
 		return -1;
 	for (size_t i = 0; i < gen->nbindings; i++) {
 		size_t	 l = gen->bindings[i].listener;
@@ -274,6 +304,8 @@ give_pool(const struct giving *g, unsigned int role, const struct pool *p)
 		return give_lane_in(g, &p->records[RECORD_TO_TABLE], true);
 	case ROLE_KEEPER:
 		return give_meet(g, ROLE_WORKER, p->name, p->keeper.in, -1);
+	case ROLE_AUTH:
+		return give_meet(g, ROLE_WORKER, p->name, p->auth.in, -1);
 	case ROLE_CARRIER:
 		return give_meet(g, ROLE_WORKER, p->name, p->carriers.in,
 		    p->keeper.out);
@@ -313,6 +345,17 @@ give_keeper(const struct giving *g, const struct master *m)
 }
 
 static int
+give_auth(const struct giving *g, const struct master *m)
+{
+	if (give_meet(g, ROLE_CONTROL, "", m->auth.in, -1) == -1)
+		return -1;
+	for (size_t i = 0; i < m->npools; i++)
+		if (give_pool(g, ROLE_AUTH, m->pools[i]) == -1)
+			return -1;
+	return 0;
+}
+
+static int
 give_carrier(const struct giving *g, const struct master *m,
     const struct child *c, int orders)
 {
@@ -326,6 +369,7 @@ static int
 give_control(const struct giving *g, const struct master *m)
 {
 	if (give_u32(g, MSG_SERVICE, ROLE_KEEPER, m->keeper.out) == -1 ||
+	    give_u32(g, MSG_SERVICE, ROLE_AUTH, m->auth.out) == -1 ||
 	    give(g, MSG_SOCKET, NULL, 0, m->control->fd, -1) == -1)
 		return -1;
 	for (size_t i = 0; i < m->nchildren; i++)
@@ -386,6 +430,8 @@ give_all(const struct master *m, const struct child *c, int orders)
 		rc = give_dbclient(&g, m);
 	if (rc == 0 && id == ROLE_KEEPER)
 		rc = give_keeper(&g, m);
+	if (rc == 0 && id == ROLE_AUTH)
+		rc = give_auth(&g, m);
 	if (rc == 0 && id == ROLE_CONTROL)
 		rc = give_control(&g, m);
 	if (rc == 0 && id == ROLE_CARRIER)
@@ -636,6 +682,8 @@ child_give(const struct master *m, struct child *c,
 		rc = give_book(&g, id, gen);
 	if (rc == 0)
 		rc = give_files(&g, c->post, gen);
+	if (rc == 0)
+		rc = give_stores(&g, c->post, gen);
 	for (size_t i = 0; i < m->npools && rc == 0; i++) {
 		const struct pool	*p = m->pools[i];
 

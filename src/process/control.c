@@ -39,6 +39,8 @@ static const struct {
 	{ "servers",	false,	control_servers },
 	{ "server",	true,	control_server },
 	{ "limits",	false,	control_limits },
+	{ "totp",	true,	control_totp },
+	{ "unlock",	true,	control_unlock },
 	{ "check",	false,	control_check },
 	{ "reload",	true,	control_reload },
 	{ "reopen",	true,	control_reopen },
@@ -78,7 +80,8 @@ static void
 log_change(const struct client *c, const char *command, const json_t *request)
 {
 	static const char *const	 keys[] = {
-		"session", "source", "listener", "server", "mode",
+		"session", "source", "listener", "server", "mode", "action",
+		"user", "who",
 	};
 	struct logline			 l = { .level = LOGLINE_INFO };
 	char				 uid[16], pid[16];
@@ -289,11 +292,14 @@ static int
 time_to_wait(struct control *ct)
 {
 	/* First: jobs may have something to say when a keeper is given up. */
-	int64_t	 keeper = keeper_line_look(&ct->keeper);
+	int64_t	 keeper = service_line_look(&ct->keeper);
+	int64_t	 auth = service_line_look(&ct->auth);
 	int64_t	 next = clients_next(&ct->clients);
 
 	if (keeper < next)
 		next = keeper;
+	if (auth < next)
+		next = auth;
 	if (ct->no_accept_until != 0 && ct->no_accept_until < next)
 		next = ct->no_accept_until;
 	return io_left_ms(next);
@@ -303,6 +309,7 @@ enum {				/* places of what is polled */
 	AT_MASTER,
 	AT_SOCKET,
 	AT_KEEPER,
+	AT_AUTH,
 	AT_CLIENTS,
 };
 
@@ -320,6 +327,7 @@ serve_once(struct control *ct)
 	p[AT_SOCKET] = (struct pollfd){ ct->no_accept_until == 0 ?
 	    ct->s->socket_fd : -1, POLLIN, 0 };
 	p[AT_KEEPER] = (struct pollfd){ ct->keeper.fd, POLLIN, 0 };
+	p[AT_AUTH] = (struct pollfd){ ct->auth.fd, POLLIN, 0 };
 	for (size_t i = 0; i < nc; i++)
 		p[AT_CLIENTS + i] = client_pollfd(ct->clients.v[i]);
 	for (size_t i = 0; i < nb; i++)
@@ -332,7 +340,9 @@ serve_once(struct control *ct)
 	}
 	hear_boards(ct, p + AT_CLIENTS + nc, nb);
 	if (p[AT_KEEPER].revents != 0)
-		keeper_line_hear(&ct->keeper);
+		service_line_hear(&ct->keeper);
+	if (p[AT_AUTH].revents != 0)
+		service_line_hear(&ct->auth);
 	if (p[AT_MASTER].revents != 0 && channel_dispatch(ct->s->channel,
 	    ROLE_MASTER, requests, nitems(requests), ct) != 1)
 		finish(ct);
@@ -354,7 +364,8 @@ control_main(struct setup *s)
 	ct->generation = s->committed;
 	sig_init(signals);
 	take_boards(ct);
-	keeper_line_init(&ct->keeper, s->keeper_fd, ct);
+	service_line_init(&ct->keeper, s->keeper_fd, ROLE_KEEPER, ct);
+	service_line_init(&ct->auth, s->auth_fd, ROLE_AUTH, ct);
 	sandbox_enter();
 	proc_title("control: %s", control_now(ct)->conf->control.path);
 	setup_ready(s);

@@ -11,7 +11,7 @@
 #include "process/book.h"
 #include "process/control_board.h"
 #include "process/control_client.h"
-#include "process/control_keeper.h"
+#include "process/control_line.h"
 #include "process/setup.h"
 
 #define FILTER_SERVERS_MAX	64	/* addresses that one name has */
@@ -21,7 +21,7 @@ struct control {
 	uint32_t		 generation;	/* in effect */
 	struct boards		 boards;
 	struct clients		 clients;
-	struct keeper_line	 keeper;
+	struct service_line	 keeper, auth;
 	uint32_t		 last_tag;	/* given to a question */
 	int64_t			 no_accept_until;
 };
@@ -38,9 +38,11 @@ int	 control_string(struct client *c, const json_t *request,
 
 /* Which sessions are meant. */
 struct filter {
-	bool			 by_id, by_listener, by_source, by_server;
+	bool			 by_id, by_listener, by_source, by_server,
+				 by_user;
 	uint64_t		 id;
 	char			 listener[SB_LISTENER_MAX];
+	char			 user[SB_USER_MAX];
 	struct access_net	 source;
 	struct net_addr		 servers[FILTER_SERVERS_MAX];	/* any */
 	size_t			 nservers;
@@ -64,6 +66,13 @@ void	 names_refuse(struct names *names, struct client *c,
 
 /* control_sessions.c */
 client_run	 control_sessions, control_kill;
+
+/* End all sessions of a user, for a client who waits; none is fine. */
+void	 control_kill_user(struct control *ct, struct client *c,
+	    const char *user);
+
+/* control_totp.c: auth answers these. */
+client_run	 control_totp, control_unlock;
 
 /* control_servers.c */
 client_run	 control_servers, control_server, control_limits;

@@ -116,6 +116,14 @@ client_begin(struct client *c, const char *name, client_step *step,
 	};
 }
 
+void
+client_next(struct client *c, const char *name, client_step *step,
+    void *state, int ms, const char *late)
+{
+	free(c->job.state);
+	client_begin(c, name, step, state, ms, late);
+}
+
 bool
 client_has_room(const struct client *c)
 {

@@ -88,6 +88,9 @@ void	 clients_end(struct clients *cs);
 /* Begin a job.  ms is how long it may take before `late' is said. */
 void	 client_begin(struct client *c, const char *name, client_step *step,
 	    void *state, int ms, const char *late);
+/* The same in place of the job that is under way. */
+void	 client_next(struct client *c, const char *name, client_step *step,
+	    void *state, int ms, const char *late);
 bool	 client_has_room(const struct client *c);
 
 /* Say an object, which is taken over. */

@@ -83,7 +83,7 @@ ask_change(struct control *ct, const struct client *c, struct change *ch)
 	wr_u32(&w, ch->index[ch->sent]);
 	wr_u32(&w, ch->mode);
 	wr_u32(&w, ch->weight);
-	if (keeper_line_ask(&ct->keeper, MSG_SERVER_SET, buf, sizeof(buf),
+	if (service_line_ask(&ct->keeper, MSG_SERVER_SET, buf, sizeof(buf),
 	    c->job.id, on_changed, &ch->failed) == -1)
 		return -1;
 	ch->sent++;
@@ -310,7 +310,7 @@ sources_more(void *ctx, struct client *c)
 	if (so->failed == NULL && so->next != UINT32_MAX) {
 		wr_init(&w, buf, sizeof(buf));
 		wr_u32(&w, so->next);
-		so->waiting = keeper_line_ask(&ct->keeper, MSG_SOURCES, buf,
+		so->waiting = service_line_ask(&ct->keeper, MSG_SOURCES, buf,
 		    sizeof(buf), c->job.id, on_sources, &so->failed) == 0;
 		if (so->waiting)
 			return;

@@ -174,14 +174,19 @@ int
 filter_read(struct filter *f, const struct control *ct, struct client *c,
     const json_t *request)
 {
-	const char	*session, *listener, *source, *server;
+	const char	*session, *listener, *source, *server, *user;
 
 	memset(f, 0, sizeof(*f));
 	if (control_string(c, request, "session", &session) == -1 ||
 	    control_string(c, request, "listener", &listener) == -1 ||
 	    control_string(c, request, "source", &source) == -1 ||
+	    control_string(c, request, "user", &user) == -1 ||
 	    control_string(c, request, "server", &server) == -1)
 		return -1;
+	if (user != NULL) {
+		snprintf(f->user, sizeof(f->user), "%s", user);
+		f->by_user = true;
+	}
 	if ((session != NULL && read_id(f, c, session) == -1) ||
 	    (listener != NULL && read_listener(f, ct, c, listener) == -1) ||
 	    (source != NULL && read_source(f, c, source) == -1) ||
@@ -230,6 +235,8 @@ filter_matches(const struct filter *f, const struct board_session *s)
 	if (f->by_id && f->id != s->s.id)
 		return false;
 	if (f->by_listener && strcmp(f->listener, s->s.listener) != 0)
+		return false;
+	if (f->by_user && strcmp(f->user, s->s.user) != 0)
 		return false;
 	if (f->by_source && (!address_of(s->s.client, &client) ||
 	    !access_matches(&f->source, &client)))

@@ -55,6 +55,7 @@ session_object(const struct board_session *s)
 	add_text(o, "tls", s->s.tls);
 	add_text(o, "user", s->s.user);
 	json_object_set_new(o, "server", client_text(s->s.server));
+	add_text(o, "account", s->s.account);
 	add_text(o, "server_tls", s->s.server_tls);
 	json_object_set_new(o, "connected",
 	    json_boolean(s->s.connected_us != 0));
@@ -258,9 +259,9 @@ control_kill(void *ctx, struct client *c, json_t *request)
 
 	if (filter_read(&f, ctx, c, request) == -1)
 		return;
-	if (!f.by_id && !f.by_listener && !f.by_source) {
-		client_refuse(c, 2, "kill: want a session, source or "
-		    "listener");
+	if (!f.by_id && !f.by_listener && !f.by_source && !f.by_user) {
+		client_refuse(c, 2, "kill: want a session, source, listener "
+		    "or user");
 		return;
 	}
 	k = find_targets(ctx, &f);
@@ -270,5 +271,23 @@ control_kill(void *ctx, struct client *c, json_t *request)
 		return;
 	}
 	client_begin(c, "kill", kill_more, k, KILL_MS,
+	    "not all could be told to end");
+}
+
+void
+control_kill_user(struct control *ct, struct client *c, const char *user)
+{
+	struct filter	 f = { .by_user = true };
+	struct killing	*k;
+
+	snprintf(f.user, sizeof(f.user), "%s", user);
+	k = find_targets(ct, &f);
+	if (k->n == 0) {
+		kill_over(c, k, 0, json_array());
+		free(k);
+		return;
+	}
+	/* What was asked before is answered: this is another job. */
+	client_next(c, "kill", kill_more, k, KILL_MS,
 	    "not all could be told to end");
 }

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "process/files.h"
 #include "process/proc.h"
+#include "process/store.h"
 #include "process/vet.h"
 
 /* Bytes of a file; `room' was asked for and is to be cleansed. */
@@ -131,6 +132,7 @@ files_load(struct files *files, const struct conf *conf,
 	size_t		 had = report->nerrors;
 
 	vet_words(conf, report);
+	store_vet(conf, report);
 	files->v = conf_files(conf, &files->n);
 	files->copies = mem_calloc(files->n + 1, sizeof(*files->copies));
 	for (size_t i = 0; i < files->n; i++) {
@@ -172,6 +174,9 @@ owner_text(const struct conf *conf, const struct conf_file *f)
 {
 	if (f->kind == CONF_FILE_TABLE_PASSWORD)
 		return mem_strdup("");
+	if (f->kind == CONF_FILE_ACCOUNT_PASSWORD)
+		return mem_printf("account %s: ",
+		    conf->accounts.v[f->owner].account);
 	if (f->kind < CONF_FILE_BACKEND_CA)
 		return mem_printf("listener %s: ",
 		    conf->listeners[f->owner].name);

@@ -14,7 +14,7 @@ bool
 follow_commands(const struct conf_listener *l)
 {
 	return l->query_log.kind != CONF_RECORD_NONE ||
-	    l->deny_commands.n > 0;
+	    l->deny_commands.n > 0 || l->login == CONF_LOGIN_TOTP;
 }
 
 static struct mysql_bytes

@@ -146,6 +146,7 @@ free_pool(struct pool *p)
 	rendezvous_free(&p->keeper);
 	rendezvous_free(&p->carriers);
 	rendezvous_free(&p->signer);
+	rendezvous_free(&p->auth);
 	close_fd(p->live_fd);
 	if (p->live != NULL)
 		munmap(p->live, sizeof(*p->live));
@@ -161,7 +162,8 @@ add_pool(struct master *m, const char *name, uint32_t since)
 
 	snprintf(p->name, sizeof(p->name), "%s", name);
 	p->since = since;
-	p->keeper = p->carriers = p->signer = (struct rendezvous){ -1, -1 };
+	p->keeper = p->carriers = p->signer = p->auth =
+	    (struct rendezvous){ -1, -1 };
 	for (size_t i = 0; i < RECORD_RECEIVERS; i++)
 		p->records[i] = (struct lane){ -1, -1, -1, NULL };
 	p->live_fd = proc_memfd("live", sizeof(*p->live));
@@ -171,6 +173,7 @@ add_pool(struct master *m, const char *name, uint32_t since)
 	    rendezvous_new(&p->keeper) == -1 ||
 	    rendezvous_new(&p->carriers) == -1 ||
 	    rendezvous_new(&p->signer) == -1 ||
+	    rendezvous_new(&p->auth) == -1 ||
 	    p->live_fd == -1 ||
 	    (p->live = scoreboard_map_live(p->live_fd)) == NULL) {
 		saved = errno;
@@ -298,16 +301,32 @@ free_generation(struct generation *gen)
 	close_fd(gen->book_fd);
 	close_fd(gen->book_read_fd);
 	files_release(&gen->files);
+	store_close(gen->stores);
 	free(gen->bindings);
 	conf_free(&gen->conf);
 	free(gen);
+}
+
+/* Those of all generations: what an earlier one did without is added. */
+static void
+add_common_posts(struct master *m, const struct conf *conf,
+    const struct role *role)
+{
+	size_t	 n = role->needed == NULL ? 1 : role->needed(conf), had = 0;
+
+	for (size_t i = 0; i < m->nposts; i++)
+		had += m->posts[i]->role == role;
+	for (; had < n; had++)
+		(void)add_post(m, role);
 }
 
 static int
 add_posts(struct master *m, struct generation *gen)
 {
 	for (const struct role *r = roles; r->name != NULL; r++)
-		if (r->per_pool && add_pool_posts(m, gen, r) == -1)
+		if (!r->per_pool)
+			add_common_posts(m, gen->conf, r);
+		else if (add_pool_posts(m, gen, r) == -1)
 			return -1;
 	return 0;
 }
@@ -323,6 +342,7 @@ plan_add_generation(struct master *m, struct conf *conf, struct files *files,
 	gen->files = *files;
 	*files = (struct files){ .v = NULL };
 	gen->conf_fd = gen->book_fd = gen->book_read_fd = -1;
+	gen->stores[STORE_PEOPLE] = gen->stores[STORE_USED] = -1;
 	if (count_pools(m, conf) > POOLS_MAX)
 		conf_complain(report, "more than %d pools, with those of "
 		    "earlier generations that still have sessions",
@@ -330,6 +350,8 @@ plan_add_generation(struct master *m, struct conf *conf, struct files *files,
 	else if ((gen->conf_fd = make_conf_fd(conf)) == -1 ||
 	    make_book(gen) == -1)
 		conf_complain(report, "memory to share: %s", strerror(errno));
+	else if (store_open(conf, gen->stores, report) == -1)
+		rc = EXIT_CONFIG;
 	else
 		rc = bind_conf(&m->ports, conf, &gen->bindings,
 		    &gen->nbindings, report);
@@ -576,15 +598,13 @@ plan_make(struct master *m, struct conf *conf, struct files *files)
 		log_error("/proc/self/exe: %s", strerror(errno));
 		return EXIT_RUNTIME;
 	}
-	if (lane_new(&m->lane, LANE_BYTES) == -1 || rendezvous_new(&m->keeper) == -1) {
+	if (lane_new(&m->lane, LANE_BYTES) == -1 ||
+	    rendezvous_new(&m->keeper) == -1 ||
+	    rendezvous_new(&m->auth) == -1) {
 		log_error("socketpair: %s", strerror(errno));
 		return EXIT_RUNTIME;
 	}
 	bind_inherit(&m->ports, m->predecessor != -1);
-	for (const struct role *r = roles; r->name != NULL; r++)
-		for (size_t n = r->per_pool ? 0 : r->needed == NULL ? 1 :
-		    r->needed(conf); n > 0; n--)
-			(void)add_post(m, r);
 	return make_sockets(m, conf, files);
 }
 

@@ -50,6 +50,7 @@ struct pool {
 	struct rendezvous	 keeper;	/* workers say hello to it */
 	struct rendezvous	 carriers;	/* and offer sessions to them */
 	struct rendezvous	 signer;	/* and hello to it, too */
+	struct rendezvous	 auth;
 };
 
 struct generation {
@@ -59,6 +60,7 @@ struct generation {
 	int		 book_fd;
 	int		 book_read_fd;	/* the same, if it can be had */
 	struct files	 files;		/* copies of what it names */
+	int		 stores[STORES];	/* that auth writes; or -1 */
 	struct binding	*bindings;
 	size_t		 nbindings;
 };
@@ -140,6 +142,7 @@ struct master {
 	struct bound			*control;	/* socket, or NULL */
 	struct lane			 lane;		/* of all but pools */
 	struct rendezvous		 keeper;	/* for control */
+	struct rendezvous		 auth;		/* the same */
 	struct pool			**pools;
 	size_t				 npools;
 	struct post			**posts;

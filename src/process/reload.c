@@ -158,14 +158,14 @@ prepare(struct master *m)
 	return 0;
 }
 
-/* Pools that are new to the role. */
+/* Roles that are new, or that have a pool more. */
 static int
 start_lasting(struct master *m)
 {
 	for (size_t i = 0; i < m->nposts; i++) {
 		struct post	*p = m->posts[i];
 
-		if (p->role->lasting && !p->unneeded && p->start_at == 0 &&
+		if (p->gen == NULL && !p->unneeded && p->start_at == 0 &&
 		    child_newest(m, p) == NULL && child_start(m, p) == -1)
 			return -1;
 	}
@@ -211,7 +211,8 @@ reload_begin(struct master *m, struct asker who)
 		log_one_of(LOGLINE_WARN, "%s", report.warnings[i]);
 		report_warning(m, who, report.warnings[i]);
 	}
-	if (conf != NULL && !take_changes(m, who, conf, &files)) {
+	if (conf != NULL && !take_changes(m, who, conf, &files) &&
+	    !store_has_moved(conf, m->now->stores)) {
 		log_one_of(LOGLINE_INFO, "reload: nothing has changed");
 		reload_report(m, who, "nothing has changed");
 		files_release(&files);

@@ -147,6 +147,7 @@ end_texts(struct sb_session *s)
 	s->via[SB_ADDR_MAX - 1] = '\0';
 	s->user[SB_USER_MAX - 1] = '\0';
 	s->tls[SB_TLS_MAX - 1] = '\0';
+	s->account[SB_USER_MAX - 1] = '\0';
 	s->server_tls[SB_TLS_MAX - 1] = '\0';
 	s->server[SB_ADDR_MAX - 1] = '\0';
 }

@@ -80,6 +80,7 @@ struct sb_session {
 	char		 via[SB_ADDR_MAX];	/* the proxy before it, or "" */
 	char		 server[SB_ADDR_MAX];
 	char		 user[SB_USER_MAX];	/* who logged in, or "" */
+	char		 account[SB_USER_MAX];	/* whom that one became, or "" */
 	char		 tls[SB_TLS_MAX];	/* "TLSv1.3", or "" */
 	char		 server_tls[SB_TLS_MAX];
 };

@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "process/code_ask.h"
+#include "process/codes.h"
 #include "process/contexts.h"
 #include "process/dial.h"
 #include "process/follow.h"
@@ -39,7 +41,7 @@ note_tls(char *where, const struct tls_facts *facts)
 
 static void
 note(struct session *ss, const struct tls_facts *front,
-    const struct tls_facts *back, const char *user)
+    const struct tls_facts *back, const char *user, const char *account)
 {
 	struct sb_worker	*board = ss->s->board;
 
@@ -48,6 +50,8 @@ note(struct session *ss, const struct tls_facts *front,
 	note_tls(board->session.server_tls, back);
 	snprintf(board->session.user, sizeof(board->session.user), "%s",
 	    user);
+	snprintf(board->session.account, sizeof(board->session.account), "%s",
+	    account);
 	sb_write_end(board);
 }
 
@@ -148,10 +152,10 @@ open_tcp(struct session *ss)
 
 	if (accept_tls(ss, &front) == -1)
 		return -1;
-	note(ss, &front, &back, "");
+	note(ss, &front, &back, "", "");
 	if (dial_server(ss) == -1 || connect_tls(ss, &back) == -1)
 		return -1;
-	note(ss, &front, &back, "");
+	note(ss, &front, &back, "", "");
 	return 0;
 }
 
@@ -195,6 +199,7 @@ rules_of(struct session *ss, struct mysql_known *known)
 		.thread_id = (uint32_t)ss->s->board->session.id,
 	};
 
+	r.codes = codes_of(ss);
 	if (l->greeting == CONF_GREETING_OWN && known_read(
 	    ss->s->router.pool, ss->backend_index, known))
 		r.known = known;
@@ -214,7 +219,7 @@ open_mysql(struct session *ss)
 	if (m->server.version[0] != '\0')
 		known_learn(ss->s->router.pool, ss->backend_index,
 		    &m->server);
-	note(ss, &m->front_tls, &m->back_tls, m->who.user);
+	note(ss, &m->front_tls, &m->back_tls, m->who.user, m->account);
 	ss->front_stream = m->front;
 	ss->back_stream = m->back;
 	snprintf(ss->text, sizeof(ss->text), "%s", m->why);
@@ -248,6 +253,8 @@ secure_open(struct session *ss)
 	rc = mysql ? open_mysql(ss) : open_tcp(ss);
 	if (ss->s->signer != NULL)
 		sign_ask_hang_up(ss->s->signer);
+	if (ss->s->codes != NULL)
+		code_ask_hang_up(ss->s->codes);
 	ss->s->spent |= s->server_tls[0] != '\0';
 	if (rc == -1) {
 		if (ss->back_stream != NULL)

@@ -71,6 +71,7 @@ serve_log(const struct sb_session *s, uint64_t up, uint64_t down,
 	add_text(&l, "via", s->via);
 	add_text(&l, "tls", s->tls);
 	add_text(&l, "user", s->user);
+	add_text(&l, "account", s->account);
 	add_text(&l, "server", s->server);
 	add_text(&l, "server_tls", s->server_tls);
 	logline_add(&l, LOGLINE_NUMBER, "up", bytes[0]);

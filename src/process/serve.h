@@ -15,6 +15,7 @@
 #include "session/relay.h"
 #include "session/told.h"
 
+struct code_line;
 struct contexts;
 struct record_lanes;
 struct sign_line;
@@ -34,6 +35,7 @@ struct server {
 	struct pipes	*pipes;		/* as well */
 	const struct contexts *contexts;	/* or NULL: no TLS at all */
 	struct sign_line *signer;	/* or NULL: nobody has keys */
+	struct code_line *codes;	/* or NULL: no codes anywhere */
 	const struct record_lanes *records;
 	bool		 spent;		/* it has read what only one session
 					   may have said */

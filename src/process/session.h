@@ -40,6 +40,9 @@ struct session {
 	/* NULL where bytes go between the sockets as they are. */
 	struct stream			*front_stream, *back_stream;
 	struct mysql_login		 mysql;		/* its login */
+	struct mysql_codes		 codes;		/* for it; see codes.h */
+	uint64_t			 grant;		/* auth's */
+	char				 from[NET_TEXT_MAX];
 	struct mysql_watch		 watch;		/* for another one */
 	struct mysql_recorder		*recorder;	/* or NULL */
 	bool				 watched;	/* one of the two */

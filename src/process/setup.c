@@ -106,6 +106,7 @@ setup_on_conf(void *ctx, struct rd *r, int *fds)
 	    sizeof(*s->generations));
 	s->generations[s->ngenerations++] = (struct setup_generation){
 		.number = number, .conf = conf, .book_fd = -1,
+		.stores = { -1, -1 },
 		.files = mem_calloc(nfiles + 1, sizeof(struct setup_file)),
 		.nfiles = nfiles,
 	};
@@ -151,6 +152,19 @@ setup_on_file(void *ctx, struct rd *r, int *fds)
 	return f->data == NULL ? -1 : 0;
 }
 
+int
+setup_on_store(void *ctx, struct rd *r, int *fds)
+{
+	struct setup_generation	*gen = setup_generation(ctx, rd_u32(r));
+	uint32_t		 which = rd_u32(r);
+
+	if (!rd_end(r) || gen == NULL || which >= STORES ||
+	    gen->stores[which] != -1)
+		return -1;
+	gen->stores[which] = keep(&fds[0]);
+	return 0;
+}
+
 void
 setup_forget_file(struct setup_file *f)
 {
@@ -172,6 +186,9 @@ setup_on_forget(void *ctx, struct rd *r, int *fds)
 		return -1;
 	if (gen->book_fd != -1)
 		close(gen->book_fd);
+	for (i = 0; i < STORES; i++)
+		if (gen->stores[i] != -1)
+			close(gen->stores[i]);
 	for (i = 0; i < gen->nfiles; i++)
 		setup_forget_file(&gen->files[i]);
 	free(gen->files);
@@ -322,6 +339,9 @@ on_service(void *ctx, struct rd *r, int *fds)
 	case ROLE_SIGNER:
 		s->signer_fd = keep(&fds[0]);
 		return 0;
+	case ROLE_AUTH:
+		s->auth_fd = keep(&fds[0]);
+		return 0;
 	}
 	return -1;
 }
@@ -353,6 +373,12 @@ static int
 on_file(void *ctx, struct rd *r, int *fds)
 {
 	return setup_on_file(((struct gather *)ctx)->s, r, fds);
+}
+
+static int
+on_store(void *ctx, struct rd *r, int *fds)
+{
+	return setup_on_store(((struct gather *)ctx)->s, r, fds);
 }
 
 static int
@@ -405,6 +431,7 @@ static const struct channel_rule requests[] = {
 	{ MSG_LISTENER,	ROLE_MASTER,	1,	on_listener },
 	{ MSG_BOOK,	ROLE_MASTER,	1,	on_book },
 	{ MSG_FILE,	ROLE_MASTER,	1,	on_file },
+	{ MSG_STORE,	ROLE_MASTER,	1,	on_store },
 	{ MSG_LIVE,	ROLE_MASTER,	1,	on_live },
 	{ MSG_BOARD,	ROLE_MASTER,	2,	on_board },
 	{ MSG_SERVICE,	ROLE_MASTER,	1,	on_service },
@@ -437,7 +464,7 @@ setup_receive(const char *role)
 	sig_init(none);
 	s->channel = SETUP_FD;
 	s->log_fd = s->live_fd = s->keeper_fd = -1;
-	s->carrier_fd = s->signer_fd = s->socket_fd = -1;
+	s->carrier_fd = s->signer_fd = s->auth_fd = s->socket_fd = -1;
 	for (size_t i = 0; i < RECORD_RECEIVERS; i++)
 		s->records.to[i].fd = -1;
 	while (!g.started) {

@@ -19,6 +19,7 @@
 #include "policy/conf.h"
 #include "process/proc.h"
 #include "process/record_lane.h"
+#include "process/store.h"
 
 #define SETUP_FD	3
 #define SETUP_ADDRS_MAX	1024	/* listening sockets of one daemon */
@@ -40,6 +41,7 @@ struct setup_generation {
 	int		 book_fd;		/* or -1 */
 	struct setup_file *files;		/* by number, conf_files.h */
 	size_t		 nfiles;
+	int		 stores[STORES];	/* auth: see store.h; or -1 */
 };
 
 struct setup_listener {
@@ -112,6 +114,7 @@ struct setup {
 	int			 keeper_fd;	/* for MSG_HELLO, or -1 */
 	int			 carrier_fd;	/* for MSG_CARRY, or -1 */
 	int			 signer_fd;	/* for MSG_HELLO, or -1 */
+	int			 auth_fd;	/* the same */
 	int			 socket_fd;	/* control, or -1 */
 };
 
@@ -125,13 +128,15 @@ struct setup	*setup_receive(const char *role);
 
 /*
  * For roles that outlive a generation: handlers of MSG_CONF, MSG_BOOK,
- * MSG_FILE, MSG_LANE_IN, MSG_MEET, MSG_BOARD and MSG_FORGET that arrive later;
+ * MSG_FILE, MSG_STORE, MSG_LANE_IN, MSG_MEET, MSG_BOARD and MSG_FORGET that
+ * arrive later;
  * ctx is the setup, which then holds what came.  The caller maps, polls and
  * answers.  What files held is cleansed when their generation is forgotten.
  */
 int	 setup_on_conf(void *ctx, struct rd *r, int *fds);
 int	 setup_on_book(void *ctx, struct rd *r, int *fds);
 int	 setup_on_file(void *ctx, struct rd *r, int *fds);
+int	 setup_on_store(void *ctx, struct rd *r, int *fds);
 int	 setup_on_meet(void *ctx, struct rd *r, int *fds);
 int	 setup_on_board(void *ctx, struct rd *r, int *fds);
 int	 setup_on_lane_in(void *ctx, struct rd *r, int *fds);

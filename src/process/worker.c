@@ -15,6 +15,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/sig.h"
+#include "process/code_ask.h"
 #include "process/sandbox.h"
 #include "process/serve.h"
 #include "process/worker.h"
@@ -232,6 +233,8 @@ prepare_server(struct worker *w)
 	v->board = w->board;
 	v->contexts = w->start->contexts;
 	v->signer = w->start->signer;
+	if (s->auth_fd != -1)
+		v->codes = code_ask_new(s->auth_fd, s->start.generation);
 	v->records = &w->start->s->records;
 	v->ask = ask_new(s->keeper_fd, s->start.generation);
 	v->cpus = proc_cpus();

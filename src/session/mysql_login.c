@@ -27,6 +27,25 @@
 #define NOBODY		"sallyport-check"
 #define RESPONSE_MORE	512	/* bytes, when it is written anew */
 
+/*
+ * What servers of the last years can, for a greeting before one was met: of
+ * MySQL from 5.7.5 on, and MariaDB from 10.2 on.
+ */
+static const struct mysql_known	 usual = {
+	.caps = MYSQL_CAP_LONG_PASSWORD | MYSQL_CAP_FOUND_ROWS |
+	    MYSQL_CAP_LONG_FLAG | MYSQL_CAP_CONNECT_WITH_DB |
+	    MYSQL_CAP_NO_SCHEMA | MYSQL_CAP_ODBC | MYSQL_CAP_LOCAL_FILES |
+	    MYSQL_CAP_IGNORE_SPACE | MYSQL_CAP_PROTOCOL_41 |
+	    MYSQL_CAP_INTERACTIVE | MYSQL_CAP_IGNORE_SIGPIPE |
+	    MYSQL_CAP_TRANSACTIONS | MYSQL_CAP_SECURE_CONNECTION |
+	    MYSQL_CAP_MULTI_STATEMENTS | MYSQL_CAP_MULTI_RESULTS |
+	    MYSQL_CAP_PS_MULTI_RESULTS | MYSQL_CAP_PLUGIN_AUTH |
+	    MYSQL_CAP_CONNECT_ATTRS | MYSQL_CAP_PLUGIN_AUTH_LENENC |
+	    MYSQL_CAP_SESSION_TRACK | MYSQL_CAP_DEPRECATE_EOF,
+	.charset = 45,			/* utf8mb4_general_ci */
+	.version = "8.0.0",
+};
+
 /* Both sides must mean the same by these, or read different packets. */
 #define LAYOUT	(MYSQL_CAP_CONNECT_WITH_DB | MYSQL_CAP_PROTOCOL_41 | \
     MYSQL_CAP_SECURE_CONNECTION | MYSQL_CAP_PLUGIN_AUTH | \
@@ -41,6 +60,8 @@ struct run {
 	uint32_t			 offered;	/* to the client */
 	uint32_t			 offered_mariadb;
 	struct mysql_greeting		 server;	/* its greeting */
+	uint8_t				 nonce[MYSQL_NONCE_LEN];	/* of a
+						   greeting of ours */
 	struct mysql_response		 client;	/* its answer */
 	bool				 answered;	/* client is set */
 	bool				 greeted;	/* the client is */
@@ -232,7 +253,8 @@ say_greeting(struct run *u, struct mysql_greeting *g)
 static int
 greet_ourselves(struct run *u)
 {
-	const struct mysql_known	*k = u->r->known;
+	const struct mysql_known	*k = u->r->known != NULL ?
+					    u->r->known : &usual;
 	struct mysql_greeting		 g = {
 		.version = bytes(k->version), .thread_id = u->r->thread_id,
 		.caps = k->caps, .mariadb_caps = k->mariadb_caps,
@@ -248,6 +270,7 @@ greet_ourselves(struct run *u)
 	for (size_t i = 0; i < sizeof(g.nonce); i++)
 		g.nonce[i] = (uint8_t)('A' + g.nonce[i] % 26 +
 		    (g.nonce[i] & 0x80 ? 32 : 0));
+	memcpy(u->nonce, g.nonce, sizeof(u->nonce));
 	return say_greeting(u, &g);
 }
 
@@ -415,7 +438,7 @@ give_up_back(struct run *u)
 static bool
 is_own(const struct run *u)
 {
-	return u->r->known != NULL;
+	return u->r->known != NULL || u->r->codes != NULL;
 }
 
 /* What the client answered, as the server is to have it. */
@@ -433,7 +456,8 @@ answer(struct run *u)
 		    "requires");
 	a.caps &= u->offered & ~MYSQL_CAP_SSL;
 	a.mariadb_caps &= u->offered_mariadb;
-	lacking = a.caps & ~u->server.caps;
+	/* That one tells MySQL's from MariaDB's, and every server takes it. */
+	lacking = a.caps & ~u->server.caps & ~MYSQL_CAP_LONG_PASSWORD;
 	if (lacking != 0 || (a.mariadb_caps & ~u->server.mariadb_caps) != 0)
 		return mysql_exchange_refuse(u->x, u->end, END_LOGIN,
 		    ER_HANDSHAKE, "08S01", "this server lacks what the "
@@ -455,9 +479,56 @@ answer(struct run *u)
 	return send_response(u, &a);
 }
 
+/* A copy of what points into a packet that will be read over. */
+static struct mysql_bytes
+keep(struct mysql_bytes b, uint8_t *to, size_t size)
+{
+	if (b.p == NULL || b.len > size)
+		return (struct mysql_bytes){ NULL, 0 };
+	memcpy(to, b.p, b.len);
+	return (struct mysql_bytes){ to, b.len };
+}
+
+/* The client is not who the server gets to know. */
+static int
+log_in_by_code(struct run *u)
+{
+	struct mysql_login	*l = u->l;
+	struct mysql_code	 code = { .codes = u->r->codes };
+	uint8_t			 database[MYSQL_SCHEMA_MAX];
+	uint8_t			 attributes[4096], sum[MYSQL_SHA256_LEN];
+	struct mysql_bytes	 none = { NULL, 0 };
+
+	if (greet_ourselves(u) == -1 || read_response(u) == -1)
+		return -1;
+	u->client.database = keep(u->client.database, database,
+	    sizeof(database));
+	u->client.attributes = keep(u->client.attributes, attributes,
+	    sizeof(attributes));
+	if (mysql_code_prove(&code, u->x, &u->client, u->nonce, u->end) == -1)
+		return -1;
+	u->client.user = code.pass.account;
+	u->client.tail = none;
+	snprintf(l->account, sizeof(l->account), "%.*s",
+	    (int)code.pass.account.len, (const char *)code.pass.account.p);
+	if (u->client.database.len == 0 && code.pass.database.p != NULL) {
+		u->client.database = code.pass.database;
+		u->client.caps |= MYSQL_CAP_CONNECT_WITH_DB;
+		snprintf(l->who.schema, sizeof(l->who.schema), "%.*s",
+		    (int)code.pass.database.len,
+		    (const char *)code.pass.database.p);
+	}
+	if (open_back(u) == -1 || answer(u) == -1)
+		return -1;
+	return mysql_code_serve(&code, u->x, l->caps, tls_own_fingerprint(
+	    l->front, sum) == 0 ? sum : NULL, u->end);
+}
+
 static int
 log_in(struct run *u)
 {
+	if (u->r->codes != NULL)
+		return log_in_by_code(u);
 	if (is_own(u)) {
 		if (greet_ourselves(u) == -1 || read_response(u) == -1 ||
 		    open_back(u) == -1)

@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "session/end.h"
+#include "session/mysql_code.h"
 #include "session/mysql_exchange.h"
 #include "session/stream.h"
 #include "session/tls.h"
@@ -65,6 +66,8 @@ struct mysql_rules {
 				    enum end *end, const char **why);
 	void			*ctx;
 	uint32_t		 thread_id;	/* of a greeting of ours */
+	const struct mysql_codes *codes;	/* NULL: the server knows who
+						   may; else we greet */
 };
 
 struct mysql_login {
@@ -75,6 +78,8 @@ struct mysql_login {
 	uint32_t		 back_caps;	/* as the server was told */
 	uint32_t		 thread_id;
 	struct mysql_who	 who;
+	char			 account[MYSQL_USER_MAX];	/* with codes,
+						   whom it has become */
 	char			 why[MYSQL_EXCHANGE_WHY_MAX];
 	bool			 server_vouched;	/* see signed_ok */
 	struct mysql_known	 server;	/* its greeting; version "" until

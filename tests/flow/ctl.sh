@@ -122,7 +122,7 @@ check 0 '^ID' -s "$dir/two.sock" sessions --listener=webtwo
 check 2 'source 1.2.3: ' -s "$sock" sessions --source=1.2.3
 check 1 'no server x; there are 127.0.0.1:1, 127.0.0.1:2, 127.0.0.1:3$' \
     -s "$sock" sessions --server=x
-check 2 'want a session, source or listener' -s "$sock" kill
+check 2 'want a session, source, listener or user' -s "$sock" kill
 check 1 'no such session' -s "$sock" kill 00
 check 1 'no such session' -s "$sock" kill --listener=sql
 check 1 'no such session' -s "$sock" kill --source=192.0.2.7

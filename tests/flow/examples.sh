@@ -1,6 +1,7 @@
 #!/bin/sh
 # The daemon takes each whole configuration that the manual shows, and warns
-# of nothing in it.  Certificates of /etc/sallyport are made for it.
+# of nothing in it.  Certificates and passwords of /etc/sallyport are made for
+# it.
 set -eu
 srcdir=${srcdir:-.}
 : "${SALLYPORTD:?path of the sallyportd to test}"
@@ -40,6 +41,11 @@ xargs sed -n "s,.*\"$etc/\(.*\)\.pem\".*,\1,p" <"$scratch/list" |
 	esac
 	"$srcdir"/contrib/make-cert $how --out="$scratch/etc/$name" \
 	    db.example.org >/dev/null
+done
+xargs sed -n "s,.*\"$etc/\(.*\.password\)\".*,\1,p" <"$scratch/list" |
+    sort -u | while read -r name; do
+	echo secret >"$scratch/etc/$name"
+	chmod 600 "$scratch/etc/$name"
 done
 
 bad=0

@@ -27,6 +27,7 @@ pc:libcares		libc-ares-dev	c-ares-devel
 pc:openssl		libssl-dev	openssl-devel
 pc:jansson		libjansson-dev	jansson-devel
 pc:liboath		liboath-dev	liboath-devel
+pc:libqrencode		libqrencode-dev	qrencode-devel
 pc:libmariadb		libmariadb-dev	mariadb-connector-c-devel
 '
 

@@ -433,8 +433,8 @@ END_TEST
 
 #define TIME_TAIL	" (units ms, s, m, h, d; a bare number is seconds)"
 #define TOP_KEYS	"no such key; there are user auth_user pid_file " \
-			"conf_d log query_table workers carriers timeouts " \
-			"control backends listeners"
+			"conf_d log query_table totp groups accounts " \
+			"workers carriers timeouts control backends listeners"
 #define ADDRS		"want an address in quotes, or a list of them: " \
 			"(\"...\", \"...\")"
 #define GROUPS		"want a list of groups: ( { ... }, ... )"
@@ -505,7 +505,7 @@ static const struct {
 	    "there are name listen protocol forward pool carry buffer allow "
 	    "deny max_sessions max_sessions_per_source rate_per_source penalty "
 	    "handshakes proxy_protocol backlog keepalive user_timeout nodelay "
-	    "v6only device transparent fast_open defer_accept tls greeting "
+	    "v6only device transparent fast_open defer_accept tls login greeting "
 	    "local_infile compression query_log deny_commands" } },
 	/* Of the wrong type. */
 	{ "user = 1;" A, { "f:1: user: want a string in quotes" } },

@@ -446,7 +446,7 @@ static const struct {
 	{ "{\"command\":\"sessions\",\"server\":\"db9\"}", 1, "no server "
 	    "db9; there are 10.0.0.1:3306, db2.example:3306, unix:/run/db, "
 	    "10.0.0.9:80" },
-	{ "{\"command\":\"kill\"}", 2, "want a session, source or" },
+	{ "{\"command\":\"kill\"}", 2, "want a session, source, listener or user" },
 	{ "{\"command\":\"kill\",\"session\":\"xyz\"}", 2, "session xyz" },
 	{ "{\"command\":\"kill\",\"session\":\"-1\"}", 2, "session -1" },
 	{ "{\"command\":\"kill\",\"session\":\"\"}", 2, "session" },

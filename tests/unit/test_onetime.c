@@ -3,6 +3,7 @@
 
 #include "policy/onetime.h"
 #include "policy/prove.h"
+#include "policy/totp_text.h"
 #include "unit.h"
 
 #define T0	1600000000	/* some time */
@@ -259,10 +260,10 @@ START_TEST(templates_without_a_code_are_none)
 	const char			*why;
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		ck_assert_msg(!prove_is_template(bad[i], &why), "%s",
+		ck_assert_msg(!totp_is_template(bad[i], &why), "%s",
 		    bad[i]);
-	ck_assert(prove_is_template("%u%t", &why));
-	ck_assert(prove_is_template("a%%%p-%t", &why));
+	ck_assert(totp_is_template("%u%t", &why));
+	ck_assert(totp_is_template("a%%%p-%t", &why));
 }
 END_TEST
 

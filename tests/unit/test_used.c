@@ -136,7 +136,8 @@ END_TEST
 
 /* --- guess.h */
 
-static const struct guess_rule	 guesses = { .tries = 6, .lock_ms = 60000 };
+static const struct guess_rule	 guesses = { .tries = 6, .lock_ms = 60000,
+	.memory_ms = 90000 };
 
 START_TEST(the_wait_doubles_until_the_lock)
 {
@@ -155,8 +156,10 @@ START_TEST(the_wait_doubles_until_the_lock)
 		ck_assert_int_eq(guess_wait(g, 8, now), 0);
 		now += wait[i];
 	}
-	/* Quiet for as long as a lock, and it begins anew. */
-	now += 60002;
+	/* Quiet for long enough, and it begins anew. */
+	now += 90000;
+	ck_assert_int_eq(guess_failed(g, 7, &guesses, now, &locked), 60000);
+	now += 60000 + 90002;
 	ck_assert_int_eq(guess_failed(g, 7, &guesses, now, &locked), 0);
 	guess_free(&g);
 }

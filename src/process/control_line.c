@@ -5,18 +5,19 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "process/channel.h"
-#include "process/control_keeper.h"
+#include "process/control_line.h"
 
 void
-keeper_line_init(struct keeper_line *k, int rendezvous, void *ctx)
+service_line_init(struct service_line *k, int rendezvous, unsigned int role,
+    void *ctx)
 {
-	*k = (struct keeper_line){
-		.rendezvous = rendezvous, .fd = -1, .ctx = ctx,
+	*k = (struct service_line){
+		.rendezvous = rendezvous, .role = role, .fd = -1, .ctx = ctx,
 	};
 }
 
 static void
-hang_up(struct keeper_line *k)
+hang_up(struct service_line *k)
 {
 	if (k->fd != -1)
 		close(k->fd);
@@ -24,7 +25,7 @@ hang_up(struct keeper_line *k)
 }
 
 static int
-dial(struct keeper_line *k)
+dial(struct service_line *k)
 {
 	int	 ends[2], rc;
 
@@ -41,7 +42,7 @@ dial(struct keeper_line *k)
 }
 
 static int
-send_question(struct keeper_line *k, const struct keeper_question *q)
+send_question(struct service_line *k, const struct service_question *q)
 {
 	if (k->fd == -1 && dial(k) == -1)
 		return -1;
@@ -50,17 +51,18 @@ send_question(struct keeper_line *k, const struct keeper_question *q)
 
 /* Take the oldest question off and hand its answer on. */
 static int
-settle(struct keeper_line *k, struct rd *r)
+settle(struct service_line *k, struct rd *r)
 {
-	struct keeper_question	 q = k->asked[0];
+	struct service_question	 q = k->asked[0];
 
 	k->n--;
 	memmove(k->asked, k->asked + 1, k->n * sizeof(*k->asked));
+	explicit_bzero(&k->asked[k->n], sizeof(k->asked[k->n]));
 	return q.answer(k->ctx, q.job, r);
 }
 
 static void
-give_up(struct keeper_line *k)
+give_up(struct service_line *k)
 {
 	hang_up(k);
 	/* An answer may bring the next question: not for this round. */
@@ -69,20 +71,20 @@ give_up(struct keeper_line *k)
 }
 
 int
-keeper_line_ask(struct keeper_line *k, uint16_t type, const void *payload,
-    size_t len, uint64_t job, keeper_answer *answer, const char **why)
+service_line_ask(struct service_line *k, uint16_t type, const void *payload,
+    size_t len, uint64_t job, service_answer *answer, const char **why)
 {
-	struct keeper_question	 q = {
+	struct service_question	 q = {
 		.type = type, .len = len, .job = job,
-		.answer = answer, .deadline = io_now_ms() + KEEPER_LINE_MS,
+		.answer = answer, .deadline = io_now_ms() + SERVICE_LINE_MS,
 	};
 
 	if (k->rendezvous == -1) {
-		*why = "the configuration needs no keeper";
+		*why = "the configuration needs none";
 		return -1;
 	}
-	if (k->n == KEEPER_LINE_MAX || len > sizeof(q.payload)) {
-		*why = "the keeper is busy";
+	if (k->n == SERVICE_LINE_MAX || len > sizeof(q.payload)) {
+		*why = "it is busy";
 		return -1;
 	}
 	memcpy(q.payload, payload, len);
@@ -90,7 +92,7 @@ keeper_line_ask(struct keeper_line *k, uint16_t type, const void *payload,
 		/* One that has just died is noticed here, once. */
 		hang_up(k);
 		if (errno != EPIPE || k->n > 0 || send_question(k, &q) == -1) {
-			*why = "the keeper does not listen";
+			*why = "it does not listen";
 			return -1;
 		}
 	}
@@ -99,35 +101,15 @@ keeper_line_ask(struct keeper_line *k, uint16_t type, const void *payload,
 }
 
 static int
-answered(struct keeper_line *k, uint16_t type, struct rd *r)
-{
-	if (k->n == 0 || k->asked[0].type + 1 != type)
-		return -1;
-	return settle(k, r);
-}
-
-static int
-on_server_set(void *ctx, struct rd *r, int *fds)
+on_answer(void *ctx, struct rd *r, int *fds)
 {
 	(void)fds;
-	return answered(ctx, MSG_SERVER_SET + 1, r);
+	return settle(ctx, r);
 }
-
-static int
-on_sources(void *ctx, struct rd *r, int *fds)
-{
-	(void)fds;
-	return answered(ctx, MSG_SOURCES + 1, r);
-}
-
-static const struct channel_rule answers[] = {
-	{ MSG_SERVER_SET + 1,	ROLE_KEEPER,	0,	on_server_set },
-	{ MSG_SOURCES + 1,	ROLE_KEEPER,	0,	on_sources },
-};
 
 /* It died: its successor is asked the same, for as long as there is time. */
 static void
-ask_again(struct keeper_line *k)
+ask_again(struct service_line *k)
 {
 	hang_up(k);
 	for (size_t i = 0; i < k->n; i++)
@@ -138,10 +120,15 @@ ask_again(struct keeper_line *k)
 }
 
 void
-keeper_line_hear(struct keeper_line *k)
+service_line_hear(struct service_line *k)
 {
-	switch (channel_dispatch(k->fd, ROLE_KEEPER, answers, nitems(answers),
-	    k)) {
+	/* Whatever is not the answer to the oldest is not to be said. */
+	const struct channel_rule	 rule = {
+		k->n > 0 ? (uint16_t)(k->asked[0].type + 1) : 0, k->role, 0,
+		on_answer,
+	};
+
+	switch (channel_dispatch(k->fd, k->role, &rule, 1, k)) {
 	case 0:
 		ask_again(k);
 		break;
@@ -151,7 +138,7 @@ keeper_line_hear(struct keeper_line *k)
 }
 
 int64_t
-keeper_line_look(struct keeper_line *k)
+service_line_look(struct service_line *k)
 {
 	if (k->n == 0)
 		return io_now_ms() + 60000;

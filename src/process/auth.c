@@ -1,0 +1,631 @@
+/*
+ * auth - knows who may log in with one-time codes, and as whom.
+ *
+ *	from	may ask
+ *	master	MSG_CONF, MSG_FILE, MSG_STORE, MSG_MEET, MSG_COMMIT,
+ *		MSG_FORGET
+ *	worker	is it who it says: MSG_CODE_CHECK; what to answer the server
+ *		for the account that was granted: MSG_CODE_ANSWER
+ *	control	what administrators want: MSG_TOTP, see totp_ask.h
+ *
+ * A password never leaves: a worker is granted an account, and has its
+ * server's nonce answered.  It waits for nobody, and whoever does not take its
+ * answers is dropped.
+ */
+#include <sys/epoll.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+
+#include <openssl/crypto.h>
+#include <openssl/rand.h>
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/loop.h"
+#include "base/mem.h"
+#include "base/sig.h"
+#include "policy/conf_files.h"
+#include "process/channel.h"
+#include "process/keyring.h"
+#include "process/role.h"
+#include "process/sandbox.h"
+#include "process/totp_ask.h"
+#include "process/vault.h"
+
+#define RESERVE_FDS	64		/* not for workers */
+#define GRANT_MS	30000
+
+struct auth;
+
+/* What a check has found, for the server that is dialled next. */
+struct grant {
+	uint64_t	 id;		/* 0: none */
+	uint32_t	 generation, listener, account;
+	int64_t		 until;		/* io_now_ms() */
+	unsigned int	 answered;	/* bits of enum code_answer */
+};
+
+/* Where somebody says hello: the workers of a pool, or control. */
+struct meet {
+	struct auth	*all;
+	struct watch	 watch;
+	unsigned int	 role;
+	char		 pool[SETUP_NAME_MAX];
+};
+
+struct peer {
+	struct auth	*all;
+	struct watch	 watch;
+	unsigned int	 role;
+	const char	*pool;
+	uint32_t	 id;		/* of the message that is handled */
+	struct grant	 grant;
+	LIST_ENTRY(peer) link;
+};
+
+struct auth {
+	struct setup	*s;
+	struct loop	*loop;
+	struct vault	*vault;
+	struct watch	 master;
+	struct meet	*meets[SETUP_LANES_MAX];
+	size_t		 nmeets;
+	LIST_HEAD(, peer) peers;	/* for leak checkers */
+	size_t		 npeers, npeers_max;
+};
+
+size_t
+auth_needed(const struct conf *conf)
+{
+	return conf->totp.wanted;
+}
+
+static void
+drop(struct peer *p)
+{
+	loop_unwatch(p->all->loop, &p->watch);
+	close(p->watch.fd);
+	LIST_REMOVE(p, link);
+	p->all->npeers--;
+	free(p);
+}
+
+static void
+set_title(const struct auth *a)
+{
+	size_t	 n = vault_count(a->vault);
+
+	proc_title("auth: %zu user%s", n, n == 1 ? "" : "s");
+}
+
+/* --- what workers ask */
+
+/*
+ * Who it is that counts for locks: whom the socket says, unless that is
+ * somebody who may name others.
+ */
+static void
+find_source(const struct conf_listener *l, const struct code_check *c,
+    int client, struct net_addr *peer, struct access_source *source)
+{
+	*source = c->source;
+	peer->len = sizeof(peer->u);
+	if (getpeername(client, &peer->u.sa, &peer->len) == -1)
+		return;
+	if (l->proxy_protocol.accept && access_allows(
+	    l->proxy_protocol.from.v, l->proxy_protocol.from.n, NULL, 0,
+	    peer))
+		return;
+	access_source_of(peer, source);
+}
+
+/* Sources are what is counted: of IPv6 a network, and so it is trusted. */
+static bool
+is_trusted(const struct conf *conf, const struct net_addr *peer,
+    const struct access_source *source)
+{
+	struct access_source	 of_peer;
+
+	access_source_of(peer, &of_peer);
+	if (conf->totp.trusted.n == 0 || !access_source_same(&of_peer, source))
+		return false;
+	return access_allows(conf->totp.trusted.v, conf->totp.trusted.n, NULL,
+	    0, peer);
+}
+
+/* A line that fail2ban reads, too; see contrib/fail2ban. */
+static void
+log_refusal(const struct code_check *c, const char *listener,
+    const char *source, const struct vault_result *r)
+{
+	struct logline	 l = { .level = LOGLINE_WARN };
+
+	l.event = logline_string("refused");
+	l.text = logline_string("");
+	logline_add(&l, LOGLINE_STRING, "user", c->user);
+	logline_add(&l, LOGLINE_STRING, "source", source);
+	logline_add(&l, LOGLINE_STRING, "listener", listener);
+	logline_add(&l, LOGLINE_STRING, "reason", r->reason);
+	log_event(&l);
+	if (r->locked)
+		log_one_of(LOGLINE_ERROR, "locked: too many wrong codes for "
+		    "user=%s source=%s: no more is tried for %" PRId64
+		    " seconds", c->user, source, r->lock_ms / 1000);
+}
+
+static void
+grant(struct peer *p, const struct code_check *c, struct code_pass *pass)
+{
+	p->grant = (struct grant){
+		.generation = c->generation, .listener = c->listener,
+		.account = pass->account, .until = io_now_ms() + GRANT_MS,
+	};
+	while (p->grant.id == 0)
+		if (RAND_bytes((uint8_t *)&p->grant.id,
+		    sizeof(p->grant.id)) != 1)
+			log_fatal(1, "no random numbers");
+	pass->grant = p->grant.id;
+}
+
+static int
+answer(struct peer *p, uint16_t type, const void *payload, size_t len)
+{
+	if (channel_send_id(p->watch.fd, type, p->id, payload, len) == 0)
+		return 0;
+	log_warn("a process of pool %s takes no answers: %s", p->pool,
+	    strerror(errno));
+	(void)shutdown(p->watch.fd, SHUT_RDWR);
+	return 0;
+}
+
+static int
+on_check(void *ctx, struct rd *r, int *fds)
+{
+	struct peer			*p = ctx;
+	struct vault			*v = p->all->vault;
+	struct code_check		 c;
+	struct vault_result		 result;
+	struct access_source		 source;
+	struct net_addr			 peer;
+	const struct conf		*conf;
+	const struct conf_listener	*l;
+	char				 text[ACCESS_TEXT_MAX];
+	uint8_t				 buf[64];
+	struct wr			 w;
+
+	p->grant.id = 0;
+	if (code_check_decode(r, &c) == -1)
+		return -1;
+	conf = vault_conf(v, c.generation);
+	if (conf == NULL || c.listener >= conf->nlisteners)
+		return -1;
+	l = &conf->listeners[c.listener];
+	/* Each pool speaks for its own listeners. */
+	if (strcmp(l->pool, p->pool) != 0)
+		return -1;
+	find_source(l, &c, fds[0], &peer, &source);
+	if (vault_check(v, &c, &source, is_trusted(conf, &peer, &source),
+	    (int64_t)time(NULL), io_now_ms(), &result) == -1)
+		return -1;
+	if (result.pass.verdict == CODE_OK)
+		grant(p, &c, &result.pass);
+	else
+		log_refusal(&c, l->name, access_source_text(&source, text,
+		    sizeof(text)), &result);
+	wr_init(&w, buf, sizeof(buf));
+	(void)code_pass_encode(&w, &result.pass);
+	return answer(p, MSG_CODE_CHECK + 1, buf, wr_len(&w));
+}
+
+static bool
+is_granted(struct grant *g, const struct code_question *q)
+{
+	unsigned int	 bit = 1U << q->how;
+
+	if (g->id == 0 || g->id != q->grant || io_now_ms() > g->until ||
+	    (g->answered & bit) != 0)
+		return false;
+	g->answered |= bit;
+	return true;
+}
+
+static int
+on_answer(void *ctx, struct rd *r, int *fds)
+{
+	struct peer		*p = ctx;
+	const struct grant	*g = &p->grant;
+	struct code_question	 q;
+	uint8_t			 out[CODE_ANSWER_MAX];
+	ptrdiff_t		 n = 0;
+
+	(void)fds;
+	if (code_question_decode(r, &q) == -1)
+		return -1;
+	if (is_granted(&p->grant, &q))
+		n = vault_answer(p->all->vault, g->generation, g->listener,
+		    g->account, &q, out);
+	else
+		log_warn("a worker of pool %s asks for what it was not "
+		    "granted, or not any more", p->pool);
+	return answer(p, MSG_CODE_ANSWER + 1, out, n > 0 ? (size_t)n : 0);
+}
+
+/* --- what control asks */
+
+static int
+list(struct auth *a, const char *from, char *text, size_t size)
+{
+	size_t	 i = strtoul(from, NULL, 10), n = 0;
+	char	 line[VAULT_WHY_MAX];
+
+	text[0] = '\0';
+	while (vault_person_text(a->vault, i++, line, sizeof(line)) == 0) {
+		if (n + strlen(line) + 2 > size)
+			break;
+		n += (size_t)snprintf(text + n, size - n, "%s\n", line);
+	}
+	return 0;
+}
+
+/* The text that answers, or with -1 why not. */
+static int
+administer(struct auth *a, enum totp_what what, const char *name,
+    const char *argument, char *text, size_t size)
+{
+	struct vault	*v = a->vault;
+	size_t		 secret = strlen(argument);
+
+	text[0] = '\0';
+	switch (what) {
+	case TOTP_ADD:
+		/* Both are within what was read, and a NUL was added. */
+		return vault_add_person(v, name, argument,
+		    argument + secret + 1, text, text);
+	case TOTP_REMOVE:
+		return vault_remove_person(v, name, text);
+	case TOTP_LIST:
+		return list(a, argument, text, size);
+	case TOTP_CHECK:
+		return vault_try_code(v, name, argument,
+		    (int64_t)time(NULL), text, text);
+	case TOTP_RECOVERY:
+		return vault_recovery(v, name, text, text);
+	case TOTP_UNLOCK:
+		return vault_unlock(v, name, text);
+	case TOTP_WHATS:
+		break;
+	}
+	return -1;
+}
+
+static int
+on_totp(void *ctx, struct rd *r, int *fds)
+{
+	struct peer	*p = ctx;
+	uint8_t		 what = rd_u8(r), len = rd_u8(r);
+	const uint8_t	*name = rd_take(r, len);
+	char		 called[UINT8_MAX + 1] = "";
+	char		 argument[TOTP_ARGUMENT_MAX + 2] = "";
+	char		 text[MSG_PAYLOAD_MAX - 1];
+	uint8_t		 buf[MSG_PAYLOAD_MAX];
+	struct wr	 w;
+	int		 rc;
+
+	(void)fds;
+	if (!rd_ok(r) || what >= TOTP_WHATS || r->left > TOTP_ARGUMENT_MAX)
+		return -1;
+	memcpy(called, name, len);
+	len = 0;
+	if (r->left > 0)
+		memcpy(argument, r->p, r->left);
+	(void)rd_take(r, r->left);
+	rc = administer(p->all, (enum totp_what)what, called, argument, text,
+	    sizeof(text) / 2);
+	set_title(p->all);
+	wr_init(&w, buf, sizeof(buf));
+	wr_u8(&w, rc == 0 ? 0 : 1);
+	wr_bytes(&w, text, strlen(text));
+	OPENSSL_cleanse(argument, sizeof(argument));
+	rc = answer(p, MSG_TOTP + 1, buf, wr_len(&w));
+	OPENSSL_cleanse(text, sizeof(text));
+	OPENSSL_cleanse(buf, sizeof(buf));
+	return rc;
+}
+
+static const struct channel_rule requests[] = {
+	{ MSG_CODE_CHECK,	ROLE_WORKER,	1,	on_check },
+	{ MSG_CODE_ANSWER,	ROLE_WORKER,	0,	on_answer },
+	{ MSG_TOTP,		ROLE_CONTROL,	0,	on_totp },
+};
+
+static void
+on_peer(void *ctx, uint32_t events)
+{
+	struct peer	*p = ctx;
+
+	(void)events;
+	switch (channel_dispatch_id(p->watch.fd, p->role, requests,
+	    nitems(requests), p, &p->id)) {
+	case 1:
+		return;
+	case -1:
+		log_warn("a process of pool %s said what it may not and is "
+		    "heard no more", p->pool);
+	}
+	drop(p);
+}
+
+static int
+on_hello(void *ctx, struct rd *r, int *fds)
+{
+	struct meet	*m = ctx;
+	struct auth	*a = m->all;
+	struct peer	*p;
+
+	(void)r;
+	if (!channel_is_one(fds[0]))
+		return -1;
+	if (a->npeers == a->npeers_max) {
+		log_warn("more than %zu logins at once; others must wait",
+		    a->npeers_max);
+		return 0;
+	}
+	p = mem_calloc(1, sizeof(*p));
+	p->all = a;
+	p->role = m->role;
+	p->pool = m->pool;
+	p->watch = (struct watch){ .fd = fds[0], .run = on_peer, .ctx = p };
+	if (loop_watch(a->loop, &p->watch, EPOLLIN) == -1) {
+		free(p);
+		return 0;
+	}
+	fds[0] = -1;
+	LIST_INSERT_HEAD(&a->peers, p, link);
+	a->npeers++;
+	return 0;
+}
+
+static const struct channel_rule greetings[] = {
+	{ MSG_HELLO,	ROLE_WORKER | ROLE_CONTROL,	1,	on_hello },
+};
+
+/* What comes here is from any of many: one that errs ends it for none. */
+static void
+on_meet(void *ctx, uint32_t events)
+{
+	struct meet	*m = ctx;
+
+	(void)events;
+	switch (channel_dispatch(m->watch.fd, m->role, greetings,
+	    nitems(greetings), m)) {
+	case 0:
+		loop_unwatch(m->all->loop, &m->watch);	/* it is no more */
+		return;
+	case -1:
+		log_warn("somebody of pool %s did not say hello as one does",
+		    m->pool);
+	}
+}
+
+/* --- what the master says */
+
+static void
+add_meet(struct auth *a, const struct setup_meet *from)
+{
+	struct meet	*m = mem_calloc(1, sizeof(*m));
+
+	m->all = a;
+	m->role = from->role;
+	memcpy(m->pool, from->pool, sizeof(m->pool));
+	m->watch = (struct watch){ .fd = from->fd, .run = on_meet, .ctx = m };
+	if (loop_watch(a->loop, &m->watch, EPOLLIN) == -1)
+		log_fatal(1, "epoll: %s", strerror(errno));
+	a->meets[a->nmeets++] = m;
+}
+
+static int
+refuse(const struct auth *a, uint32_t number, const char *why)
+{
+	uint8_t		 buf[4 + VAULT_WHY_MAX];
+	struct wr	 w;
+
+	wr_init(&w, buf, sizeof(buf));
+	wr_u32(&w, number);
+	wr_bytes(&w, why, strlen(why));
+	return channel_send(a->s->channel, MSG_REFUSED, buf, wr_len(&w),
+	    NULL, 0);
+}
+
+/* Is all there that the generation has for us? */
+static bool
+is_given(const struct setup_generation *gen)
+{
+	size_t			 n;
+	struct conf_file	*files = conf_files(gen->conf, &n);
+	bool			 given = true;
+
+	for (size_t i = 0; i < n; i++)
+		given &= gen->files[i].data != NULL ||
+		    !conf_file_is_for_auth(&files[i]);
+	free(files);
+	if (gen->conf->totp.wanted)
+		given &= gen->stores[STORE_PEOPLE] != -1 &&
+		    (gen->conf->totp.state[0] == '\0' ||
+		    gen->stores[STORE_USED] != -1);
+	return given;
+}
+
+static int
+prepare(struct auth *a, struct setup_generation *gen)
+{
+	char	 why[VAULT_WHY_MAX];
+
+	if (gen == NULL || !is_given(gen))
+		return 0;
+	if (vault_add(a->vault, gen, why) == -1)
+		return refuse(a, gen->number, why);
+	return channel_send_u32(a->s->channel, MSG_PREPARED, gen->number);
+}
+
+static int
+on_conf(void *ctx, struct rd *r, int *fds)
+{
+	struct auth	*a = ctx;
+
+	if (setup_on_conf(a->s, r, fds) == -1)
+		return -1;
+	return prepare(a, &a->s->generations[a->s->ngenerations - 1]);
+}
+
+static int
+on_file(void *ctx, struct rd *r, int *fds)
+{
+	struct auth	*a = ctx;
+	struct rd	 copy = *r;
+
+	if (setup_on_file(a->s, r, fds) == -1)
+		return -1;
+	return prepare(a, setup_generation(a->s, rd_u32(&copy)));
+}
+
+static int
+on_store(void *ctx, struct rd *r, int *fds)
+{
+	struct auth	*a = ctx;
+	struct rd	 copy = *r;
+
+	if (setup_on_store(a->s, r, fds) == -1)
+		return -1;
+	return prepare(a, setup_generation(a->s, rd_u32(&copy)));
+}
+
+static int
+on_meet_given(void *ctx, struct rd *r, int *fds)
+{
+	struct auth	*a = ctx;
+
+	if (setup_on_meet(a->s, r, fds) == -1)
+		return -1;
+	add_meet(a, &a->s->meets[a->s->nmeets - 1]);
+	return 0;
+}
+
+static int
+on_commit(void *ctx, struct rd *r, int *fds)
+{
+	struct auth			*a = ctx;
+	const struct setup_generation	*gen;
+
+	(void)fds;
+	gen = setup_generation(a->s, rd_u32(r));
+	if (gen == NULL)
+		return -1;
+	log_init("auth", (enum logline_level)gen->conf->log.level);
+	vault_use(a->vault, gen->number, (int64_t)time(NULL));
+	set_title(a);
+	return 0;
+}
+
+static int
+on_forget(void *ctx, struct rd *r, int *fds)
+{
+	struct auth	*a = ctx;
+	struct rd	 copy = *r;
+
+	vault_forget(a->vault, rd_u32(&copy));
+	return setup_on_forget(a->s, r, fds);
+}
+
+static const struct channel_rule orders[] = {
+	{ MSG_CONF,	ROLE_MASTER,	1,	on_conf },
+	{ MSG_FILE,	ROLE_MASTER,	1,	on_file },
+	{ MSG_STORE,	ROLE_MASTER,	1,	on_store },
+	{ MSG_MEET,	ROLE_MASTER,	1,	on_meet_given },
+	{ MSG_COMMIT,	ROLE_MASTER,	0,	on_commit },
+	{ MSG_FORGET,	ROLE_MASTER,	0,	on_forget },
+};
+
+static _Noreturn void
+finish(struct auth *a)
+{
+	vault_end(a->vault, (int64_t)time(NULL));
+	vault_free(&a->vault);
+	exit(0);
+}
+
+static void
+on_master(void *ctx, uint32_t events)
+{
+	struct auth	*a = ctx;
+
+	(void)events;
+	if (channel_dispatch(a->s->channel, ROLE_MASTER, orders,
+	    nitems(orders), a) != 1)
+		finish(a);
+}
+
+static size_t
+peers_max(void)
+{
+	int	 n = proc_descriptors();
+
+	return n < 2 * RESERVE_FDS ? RESERVE_FDS / 2 :
+	    (size_t)n - RESERVE_FDS;
+}
+
+static void
+begin(struct auth *a)
+{
+	uint8_t	 seed[32];
+	char	 why[VAULT_WHY_MAX];
+
+	if (!keyring_lock_memory())
+		log_info("secrets and passwords may be swapped out, for "
+		    "memory cannot be locked");
+	if (RAND_bytes(seed, sizeof(seed)) != 1)
+		log_fatal(1, "no random numbers");
+	a->vault = vault_new(seed);
+	OPENSSL_cleanse(seed, sizeof(seed));
+	for (size_t i = 0; i < a->s->ngenerations; i++)
+		if (vault_add(a->vault, &a->s->generations[i], why) == -1)
+			log_fatal(1, "%s", why);
+	a->npeers_max = peers_max();
+	LIST_INIT(&a->peers);
+	a->master = (struct watch){
+		.fd = a->s->channel, .run = on_master, .ctx = a,
+	};
+	if ((a->loop = loop_new()) == NULL ||
+	    loop_watch(a->loop, &a->master, EPOLLIN) == -1)
+		log_fatal(1, "epoll: %s", strerror(errno));
+	for (size_t i = 0; i < a->s->nmeets; i++)
+		add_meet(a, &a->s->meets[i]);
+	vault_use(a->vault, a->s->committed != 0 ? a->s->committed :
+	    a->s->generations[0].number, (int64_t)time(NULL));
+}
+
+void
+auth_main(struct setup *s)
+{
+	static const int	 signals[] = { SIGTERM, 0 };
+	static struct auth	 auth;		/* leak checkers see it */
+	struct auth		*a = &auth;
+
+	sig_init(signals);
+	sandbox_enter();		/* before there are secrets */
+	a->s = s;
+	begin(a);
+	set_title(a);
+	setup_ready(s);
+	while (!sig_is_set(SIGTERM))
+		if (loop_turn(a->loop) == -1)
+			log_fatal(1, "epoll_wait: %s", strerror(errno));
+	finish(a);
+}
