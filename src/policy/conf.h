@@ -419,6 +419,10 @@ const struct conf_backend	*conf_backend_of(const struct conf *conf,
 size_t	 conf_account_of(const struct conf *conf,
 	    const struct conf_listener *l, const char *user);
 
+/* Does it hold at that listener? */
+bool	 conf_account_is_at(const struct conf_account *account,
+	    const struct conf_listener *l);
+
 /* What codes are like where a person's line does not say otherwise. */
 struct onetime_rule	 conf_onetime_rule(const struct conf *conf);
 

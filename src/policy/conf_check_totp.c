@@ -55,10 +55,11 @@ is_one_of(const struct conf *conf, const struct conf_texts *users,
 	return false;
 }
 
-static bool
-holds_at(const struct conf_account *a, const struct conf_listener *l)
+bool
+conf_account_is_at(const struct conf_account *a, const struct conf_listener *l)
 {
-	return a->listeners.n == 0 || names(&a->listeners, l->name);
+	return l->login == CONF_LOGIN_TOTP &&
+	    (a->listeners.n == 0 || names(&a->listeners, l->name));
 }
 
 size_t
@@ -68,7 +69,7 @@ conf_account_of(const struct conf *conf, const struct conf_listener *l,
 	for (size_t i = 0; i < conf->accounts.n; i++) {
 		const struct conf_account	*a = &conf->accounts.v[i];
 
-		if (holds_at(a, l) && is_one_of(conf, &a->users, user))
+		if (conf_account_is_at(a, l) && is_one_of(conf, &a->users, user))
 			return i;
 	}
 	return CONF_NOWHERE;
@@ -149,7 +150,7 @@ check_listener(const struct conf *conf, const struct conf_listener *l,
 		return;
 	}
 	for (size_t i = 0; i < conf->accounts.n; i++)
-		some |= holds_at(&conf->accounts.v[i], l);
+		some |= conf_account_is_at(&conf->accounts.v[i], l);
 	if (!some)
 		conf_complain(report, "%s: login: \"totp\" needs accounts "
 		    "that its users become", l->where);

@@ -166,6 +166,13 @@ conf_file_is_secret(const struct conf_file *f)
 }
 
 bool
+conf_file_is_for_dbclient(const struct conf_file *f)
+{
+	return f->kind == CONF_FILE_TABLE_PASSWORD ||
+	    f->kind == CONF_FILE_ACCOUNT_PASSWORD;
+}
+
+bool
 conf_file_is_for_auth(const struct conf_file *f)
 {
 	return f->kind == CONF_FILE_ACCOUNT_PASSWORD ||

@@ -58,6 +58,9 @@ size_t	 conf_files_find(const struct conf_file *files, size_t n,
 /* Is it a private key, or a password? */
 bool	 conf_file_is_secret(const struct conf_file *file);
 
+/* Does who logs in to databases need it? */
+bool	 conf_file_is_for_dbclient(const struct conf_file *file);
+
 /* Does who answers servers for accounts need it? */
 bool	 conf_file_is_for_auth(const struct conf_file *file);
 

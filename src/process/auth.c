@@ -5,7 +5,8 @@
  *	master	MSG_CONF, MSG_FILE, MSG_STORE, MSG_MEET, MSG_COMMIT,
  *		MSG_FORGET
  *	worker	is it who it says: MSG_CODE_CHECK; what to answer the server
- *		for the account that was granted: MSG_CODE_ANSWER
+ *		for the account that was granted: MSG_CODE_ANSWER; does it
+ *		still have codes: MSG_CODE_STILL
  *	control	what administrators want: MSG_TOTP, see totp_ask.h
  *
  * A password never leaves: a worker is granted an account, and has its
@@ -50,7 +51,7 @@ struct grant {
 	uint64_t	 id;		/* 0: none */
 	uint32_t	 generation, listener, account;
 	int64_t		 until;		/* io_now_ms() */
-	unsigned int	 answered;	/* bits of enum code_answer */
+	unsigned int	 answered[CODE_ANSWERS];
 };
 
 /* Where somebody says hello: the workers of a pool, or control. */
@@ -225,16 +226,14 @@ on_check(void *ctx, struct rd *r, int *fds)
 	return answer(p, MSG_CODE_CHECK + 1, buf, wr_len(&w));
 }
 
+/* A server that has to be told the password first is logged in to twice. */
 static bool
 is_granted(struct grant *g, const struct code_question *q)
 {
-	unsigned int	 bit = 1U << q->how;
+	unsigned int	 most = q->how == CODE_SHA2 ? 2 : 1;
 
-	if (g->id == 0 || g->id != q->grant || io_now_ms() > g->until ||
-	    (g->answered & bit) != 0)
-		return false;
-	g->answered |= bit;
-	return true;
+	return g->id != 0 && g->id == q->grant && io_now_ms() <= g->until &&
+	    g->answered[q->how]++ < most;
 }
 
 static int
@@ -256,6 +255,23 @@ on_answer(void *ctx, struct rd *r, int *fds)
 		log_warn("a worker of pool %s asks for what it was not "
 		    "granted, or not any more", p->pool);
 	return answer(p, MSG_CODE_ANSWER + 1, out, n > 0 ? (size_t)n : 0);
+}
+
+static int
+on_still(void *ctx, struct rd *r, int *fds)
+{
+	struct peer	*p = ctx;
+	char		 user[TOTP_NAME_MAX] = "";
+	uint8_t		 still;
+
+	(void)fds;
+	if (r->left >= sizeof(user))
+		return -1;
+	if (r->left > 0)
+		memcpy(user, r->p, r->left);
+	(void)rd_take(r, r->left);
+	still = vault_has(p->all->vault, user);
+	return answer(p, MSG_CODE_STILL + 1, &still, sizeof(still));
 }
 
 /* --- what control asks */
@@ -343,6 +359,7 @@ on_totp(void *ctx, struct rd *r, int *fds)
 static const struct channel_rule requests[] = {
 	{ MSG_CODE_CHECK,	ROLE_WORKER,	1,	on_check },
 	{ MSG_CODE_ANSWER,	ROLE_WORKER,	0,	on_answer },
+	{ MSG_CODE_STILL,	ROLE_WORKER,	0,	on_still },
 	{ MSG_TOTP,		ROLE_CONTROL,	0,	on_totp },
 };
 

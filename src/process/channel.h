@@ -82,6 +82,11 @@ enum {
 	/* A worker to auth; see code_ask.h. */
 	MSG_CODE_CHECK = 94,
 	MSG_CODE_ANSWER = 96,
+	MSG_CODE_STILL = 102,
+
+	/* A worker to dbclient: generation, account and server by their
+	   numbers, all u32, are to meet; answer: why not, to the end */
+	MSG_WARM = 104,
 
 	/* control to auth; see totp_ask.h. */
 	MSG_TOTP = 98,

@@ -152,7 +152,7 @@ needs_file(const struct post *p, const struct generation *gen,
 		return conf_file_is_secret(f) == (p->role->id == ROLE_SIGNER) &&
 		    conf_file_is_for(gen->conf, f, p->pool->name);
 	case ROLE_DBCLIENT:
-		return f->kind == CONF_FILE_TABLE_PASSWORD;
+		return conf_file_is_for_dbclient(f);
 	case ROLE_AUTH:
 		return conf_file_is_for_auth(f);
 	default:
@@ -269,8 +269,9 @@ give_spawner(const struct giving *g, const struct master *m,
 	    give_board(g, c, c->board_fd, orders) == -1 ||
 	    (has_signer(m, pool) && give_u32(g, MSG_SERVICE, ROLE_SIGNER,
 	    pool->signer.out) == -1) ||
-	    (gen->conf->totp.wanted && give_u32(g, MSG_SERVICE, ROLE_AUTH,
-	    pool->auth.out) == -1))
+	    (gen->conf->totp.wanted && (give_u32(g, MSG_SERVICE, ROLE_AUTH,
+	    pool->auth.out) == -1 || give_u32(g, MSG_SERVICE, ROLE_DBCLIENT,
+	    pool->dbclient.out) == -1)))
 		return -1;
 	for (size_t i = 0; i < gen->nbindings; i++) {
 		size_t	 l = gen->bindings[i].listener;
@@ -301,7 +302,9 @@ give_pool(const struct giving *g, unsigned int role, const struct pool *p)
 		return give_lane_in(g, &p->lane, false) == -1 ? -1 :
 		    give_lane_in(g, &p->records[RECORD_TO_LOG], true);
 	case ROLE_DBCLIENT:
-		return give_lane_in(g, &p->records[RECORD_TO_TABLE], true);
+		return give_lane_in(g, &p->records[RECORD_TO_TABLE], true) ==
+		    -1 ? -1 : give_meet(g, ROLE_WORKER, p->name,
+		    p->dbclient.in, -1);
 	case ROLE_KEEPER:
 		return give_meet(g, ROLE_WORKER, p->name, p->keeper.in, -1);
 	case ROLE_AUTH:

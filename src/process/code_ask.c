@@ -198,3 +198,19 @@ code_ask_answer(struct code_line *l, const struct code_question *q,
 	    why);
 	return -1;
 }
+
+int
+code_ask_still(struct code_line *l, const char *user)
+{
+	char		 why[LINE_WHY_MAX];
+	uint8_t		 out[1];
+	ptrdiff_t	 n = line_ask(l->line, MSG_CODE_STILL, user,
+			    strlen(user), -1, CODE_ASK_MS, out, sizeof(out),
+			    why);
+
+	if (n == sizeof(out))
+		return out[0] != 0;
+	log_debug("nobody says whether %s still has codes: %s", user,
+	    n == -1 ? why : "no answer");
+	return -1;
+}

@@ -12,9 +12,11 @@
  *	MSG_CODE_ANSWER	grant u64, how u8 (enum code_answer), nonce u8 and so
  *			many bytes; what else the server said, to the end
  *			-> what to answer; nothing: it is not answered
+ *	MSG_CODE_STILL	user, to the end
+ *			-> does that one have codes: 0 or 1, u8
  *
- * A grant is for the line that it came by, once for each `how' and for half a
- * minute: whose it is auth alone decides.
+ * A grant is for the line that it came by, once for each `how' (twice for
+ * CODE_SHA2, see warm.h) and for half a minute: whose it is auth alone decides.
  */
 #ifndef PROCESS_CODE_ASK_H
 #define PROCESS_CODE_ASK_H
@@ -84,6 +86,9 @@ int	 code_ask_check(struct code_line *line, struct code_check *check,
 /* The answer to a server, into CODE_ANSWER_MAX bytes; its length, or -1. */
 ptrdiff_t	 code_ask_answer(struct code_line *line,
 		    const struct code_question *q, uint8_t *out);
+
+/* Does a user who is logged in still have codes?  1, 0, or -1: none says. */
+int	 code_ask_still(struct code_line *line, const char *user);
 
 /* Payloads; 0, or -1.  What was decoded points into what was read. */
 int	 code_check_encode(struct wr *w, const struct code_check *check);

@@ -1,7 +1,17 @@
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
 
+#include "base/io.h"
+#include "base/log.h"
+#include "base/sig.h"
+#include "process/channel.h"
 #include "process/code_ask.h"
 #include "process/codes.h"
+#include "process/line.h"
+
+#define WARM_MS	4000	/* for a login that others do */
 
 static struct mysql_bytes
 bytes(const char *text)
@@ -50,6 +60,8 @@ check(void *ctx, const struct mysql_code_try *t, struct mysql_code_pass *p)
 		return 0;
 	memcpy(p->stored, pass.stored, sizeof(p->stored));
 	ss->grant = pass.grant;
+	ss->account = pass.account;
+	memcpy(ss->s->code_user, c.user, sizeof(ss->s->code_user));
 	return become(ss, pass.account, p);
 }
 
@@ -73,6 +85,34 @@ answer(void *ctx, enum mysql_code_how how, struct mysql_bytes nonce,
 	return code_ask_answer(ss->s->codes, &q, out);
 }
 
+/* Whoever has the password says it to the server, by a login of its own. */
+static int
+warm(void *ctx, const char **why)
+{
+	struct session	*ss = ctx;
+	const uint32_t	 server = (uint32_t)ss->backend->servers.v[
+			    ss->back.server].index;
+	struct line	*line;
+	uint8_t		 buf[12];
+	char		 text[LINE_WHY_MAX];
+	ptrdiff_t	 n;
+	struct wr	 w;
+
+	wr_init(&w, buf, sizeof(buf));
+	wr_u32(&w, ss->s->generation);
+	wr_u32(&w, ss->account);
+	wr_u32(&w, server);
+	line = line_new(ss->s->dbclient_fd, ROLE_DBCLIENT, "dbclient");
+	n = line_ask(line, MSG_WARM, buf, wr_len(&w), -1, WARM_MS,
+	    (uint8_t *)ss->text, sizeof(ss->text) - 1, text);
+	line_free(&line);
+	ss->text[n > 0 ? n : 0] = '\0';
+	if (n == -1)
+		snprintf(ss->text, sizeof(ss->text), "%s", text);
+	*why = ss->text;
+	return n == 0 ? 0 : -1;
+}
+
 const struct mysql_codes *
 codes_of(struct session *ss)
 {
@@ -83,8 +123,45 @@ codes_of(struct session *ss)
 	else
 		net_host_text(&ss->front.client, ss->from, sizeof(ss->from));
 	ss->codes = (struct mysql_codes){
-		.check = check, .answer = answer, .ctx = ss,
+		.check = check, .answer = answer, .warm = warm, .ctx = ss,
 		.from = ss->from,
 	};
 	return &ss->codes;
+}
+
+/* Its signals wake the session as those of the keeper do. */
+void
+codes_watch(const struct session *ss)
+{
+	struct sigevent		 how = {
+		.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGIO,
+	};
+	const struct itimerspec	 each = {
+		.it_interval.tv_sec = CODES_LOOK_S,
+		.it_value.tv_sec = CODES_LOOK_S,
+	};
+	timer_t			 timer;
+
+	/* Whoever logs in by code has a process of its own: it ends with it. */
+	if (ss->s->code_user[0] == '\0')
+		return;
+	ss->s->code_look_at = io_now_ms() + CODES_LOOK_S * 1000;
+	if (timer_create(CLOCK_MONOTONIC, &how, &timer) == -1 ||
+	    timer_settime(timer, 0, &each, NULL) == -1)
+		log_warn("there is no timer, so %s stays until the session "
+		    "ends", ss->s->code_user);
+}
+
+void
+codes_look(struct server *s)
+{
+	if (s->code_user[0] == '\0' || io_left_ms(s->code_look_at) > 1000)
+		return;
+	s->code_look_at = io_now_ms() + CODES_LOOK_S * 1000;
+	if (code_ask_still(s->codes, s->code_user) == 0) {
+		/* As if an administrator had said so. */
+		atomic_store(&s->board->victim, s->told.id);
+		(void)raise(SIG_KILLED);
+	}
+	code_ask_hang_up(s->codes);
 }

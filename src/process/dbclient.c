@@ -1,9 +1,12 @@
 /*
- * dbclient - writes records into a table of a database.
+ * dbclient - writes records into a table of a database, and logs in to servers
+ * that have forgotten a password.
  *
  *	from	may ask
- *	master	MSG_CONF, MSG_FILE, MSG_COMMIT, MSG_FORGET, MSG_LANE_IN
- *	worker	MSG_RECORD, over the lanes
+ *	master	MSG_CONF, MSG_FILE, MSG_COMMIT, MSG_FORGET, MSG_LANE_IN,
+ *		MSG_MEET
+ *	worker	MSG_RECORD, over the lanes; to log in with an account of its
+ *		pool: MSG_WARM
  *
  * Who waits for a database waits here: lanes are read on meanwhile, as far as
  * there is room for what comes.
@@ -31,13 +34,35 @@
 #include "process/record_in.h"
 #include "process/role.h"
 #include "process/sandbox.h"
+#ifdef HAVE_LIBMARIADB
+#include "process/dblib.h"
 #include "process/table.h"
+#include "process/warm.h"
+#endif
 
 #define BATCH		64	/* records of a lane before the next one */
 #define AGAIN_MS	100	/* until a lane that waits for room is read */
+#define PEERS_MAX	64	/* workers that ask at a time */
 #define LAST_WORDS_MS	3000	/* to write on once the master is gone */
 
 struct dbclient;
+
+/* Where the workers of a pool say hello. */
+struct meet {
+	struct dbclient		*all;
+	struct watch		 watch;
+	char			 pool[SETUP_NAME_MAX];
+};
+
+/* A worker's line. */
+struct peer {
+	struct dbclient		*all;
+	struct watch		 watch;
+	const char		*pool;
+	uint32_t		 id;		/* of the message that is handled */
+	struct warm		*warm;		/* or NULL */
+	uint32_t		 asked;		/* the message that it is for */
+};
 
 struct lane {
 	struct dbclient		*all;
@@ -54,6 +79,10 @@ struct dbclient {
 	struct watch		 master;
 	struct timer		 again;
 	struct record_in	 in;
+	const struct dblib	*lib;		/* or NULL */
+	struct meet		*meets[SETUP_LANES_MAX];
+	size_t			 nmeets;
+	size_t			 npeers;
 	struct lane		*lanes[SETUP_LANES_MAX];
 	size_t			 nlanes;
 	bool			 over;
@@ -62,7 +91,7 @@ struct dbclient {
 size_t
 dbclient_needed(const struct conf *conf)
 {
-	return conf->query_table.wanted;
+	return conf->query_table.wanted || conf->totp.wanted;
 }
 
 #ifdef HAVE_LIBMARIADB
@@ -87,6 +116,10 @@ take(struct dbclient *d, const uint8_t *p, size_t len)
 
 	rd_init(&r, p, len);
 	if (query_record_decode(&r, &q) == -1) {
+		d->in.malformed++;
+		return true;
+	}
+	if (d->table == NULL) {		/* of a generation that is no more */
 		d->in.malformed++;
 		return true;
 	}
@@ -212,13 +245,14 @@ add_lane(struct dbclient *d, const struct setup_lane *in)
 
 /* The first line of the file, in place. */
 static char *
-password_of(struct setup_generation *gen)
+password_of(struct setup_generation *gen, enum conf_file_kind kind,
+    size_t owner)
 {
 	static char	 none[] = "";
 	size_t		 n;
 	struct conf_file *files = conf_files(gen->conf, &n);
 	size_t		 i = conf_files_find(files, n,
-			    CONF_FILE_TABLE_PASSWORD, 0, 0);
+			    kind, owner, 0);
 
 	free(files);
 	if (i >= gen->nfiles || gen->files[i].data == NULL)
@@ -236,7 +270,16 @@ use(struct dbclient *d, uint32_t number)
 	if (gen == NULL)
 		gen = &d->s->generations[d->s->ngenerations - 1];
 	log_init("dbclient", (enum logline_level)gen->conf->log.level);
-	table_configure(d->table, gen->conf, password_of(gen));
+	if (!gen->conf->query_table.wanted) {
+		proc_title("dbclient");
+		return;
+	}
+	if (d->table == NULL && d->lib != NULL)
+		d->table = table_new(d->loop, d->lib);
+	if (d->table == NULL)
+		log_fatal(1, "libmariadb, which writes tables, is not here");
+	table_configure(d->table, gen->conf, password_of(gen,
+	    CONF_FILE_TABLE_PASSWORD, 0));
 	proc_title("dbclient: %s.%s at %s", gen->conf->query_table.database,
 	    gen->conf->query_table.name, gen->conf->query_table.server);
 }
@@ -283,12 +326,195 @@ on_lane_in(void *ctx, struct rd *r, int *fds)
 	return 0;
 }
 
+/* --- logins */
+
+static void
+drop(struct peer *p)
+{
+	loop_unwatch(p->all->loop, &p->watch);
+	close(p->watch.fd);
+	if (p->warm != NULL)
+		warm_forget(p->warm);
+	p->all->npeers--;
+	free(p);
+}
+
+static int
+answer(struct peer *p, uint32_t id, const char *why)
+{
+	if (channel_send_id(p->watch.fd, MSG_WARM + 1, id, why,
+	    strlen(why)) == 0)
+		return 0;
+	(void)shutdown(p->watch.fd, SHUT_RDWR);
+	return 0;
+}
+
+static void
+on_warm_done(void *ctx, const char *why)
+{
+	struct peer	*p = ctx;
+
+	p->warm = NULL;
+	if (why[0] != '\0')
+		log_warn("a login for pool %s failed: %s", p->pool, why);
+	(void)answer(p, p->asked, why);
+}
+
+/* Does the pool have a listener where users become that, at that server? */
+static const struct conf_backend *
+find_backend(const struct conf *conf, const char *pool,
+    const struct conf_account *account, uint32_t server)
+{
+	for (size_t i = 0; i < conf->nlisteners; i++) {
+		const struct conf_listener	*l = &conf->listeners[i];
+		const struct conf_backend	*b =
+		    &conf->backends[l->backend];
+
+		if (strcmp(l->pool, pool) != 0 ||
+		    !conf_account_is_at(account, l) || b->servers.n == 0 ||
+		    server < b->servers.v[0].index ||
+		    server - b->servers.v[0].index >= b->servers.n)
+			continue;
+		return b;
+	}
+	return NULL;
+}
+
+static int
+begin_login(struct peer *p, uint32_t generation, uint32_t number,
+    uint32_t server, char *why)
+{
+	struct dbclient			*d = p->all;
+	struct setup_generation		*gen = setup_generation(d->s,
+					    generation);
+	const struct conf_account	*a;
+	const struct conf_backend	*b = NULL;
+
+	if (gen != NULL && number < gen->conf->accounts.n)
+		b = find_backend(gen->conf, p->pool,
+		    &gen->conf->accounts.v[number], server);
+	if (b == NULL || p->warm != NULL)
+		return -1;
+	a = &gen->conf->accounts.v[number];
+	if (d->lib == NULL) {
+		snprintf(why, WARM_WHY_MAX, "libmariadb is not here");
+		return 0;
+	}
+	p->asked = p->id;
+	p->warm = warm_begin(d->loop, d->lib, b, &b->servers.v[server -
+	    b->servers.v[0].index], a->account, password_of(gen,
+	    CONF_FILE_ACCOUNT_PASSWORD, number), on_warm_done, p, why);
+	return 0;
+}
+
+static int
+on_warm(void *ctx, struct rd *r, int *fds)
+{
+	struct peer	*p = ctx;
+	uint32_t	 generation = rd_u32(r), account = rd_u32(r);
+	uint32_t	 server = rd_u32(r);
+	char		 why[WARM_WHY_MAX] = "";
+
+	(void)fds;
+	if (!rd_end(r) || begin_login(p, generation, account, server, why) ==
+	    -1)
+		return -1;
+	return p->warm != NULL ? 0 : answer(p, p->id, why);
+}
+
+static const struct channel_rule requests[] = {
+	{ MSG_WARM,	ROLE_WORKER,	0,	on_warm },
+};
+
+static void
+on_peer(void *ctx, uint32_t events)
+{
+	struct peer	*p = ctx;
+
+	(void)events;
+	switch (channel_dispatch_id(p->watch.fd, ROLE_WORKER, requests,
+	    nitems(requests), p, &p->id)) {
+	case 1:
+		return;
+	case -1:
+		log_warn("a worker of pool %s said what it may not and is "
+		    "heard no more", p->pool);
+	}
+	drop(p);
+}
+
+static int
+on_hello(void *ctx, struct rd *r, int *fds)
+{
+	struct meet	*m = ctx;
+	struct peer	*p;
+
+	(void)r;
+	if (!channel_is_one(fds[0]))
+		return -1;
+	if (m->all->npeers == PEERS_MAX)
+		return 0;
+	p = mem_calloc(1, sizeof(*p));
+	p->all = m->all;
+	p->pool = m->pool;
+	p->watch = (struct watch){ .fd = fds[0], .run = on_peer, .ctx = p };
+	if (loop_watch(m->all->loop, &p->watch, EPOLLIN) == -1) {
+		free(p);
+		return 0;
+	}
+	fds[0] = -1;
+	m->all->npeers++;
+	return 0;
+}
+
+static const struct channel_rule greetings[] = {
+	{ MSG_HELLO,	ROLE_WORKER,	1,	on_hello },
+};
+
+static void
+on_meet(void *ctx, uint32_t events)
+{
+	struct meet	*m = ctx;
+
+	(void)events;
+	if (channel_dispatch(m->watch.fd, ROLE_WORKER, greetings,
+	    nitems(greetings), m) == 0)
+		loop_unwatch(m->all->loop, &m->watch);
+}
+
+static void
+add_meet(struct dbclient *d, const struct setup_meet *from)
+{
+	struct meet	*m = mem_calloc(1, sizeof(*m));
+
+	m->all = d;
+	memcpy(m->pool, from->pool, sizeof(m->pool));
+	m->watch = (struct watch){ .fd = from->fd, .run = on_meet, .ctx = m };
+	if (loop_watch(d->loop, &m->watch, EPOLLIN) == -1)
+		log_fatal(1, "epoll: %s", strerror(errno));
+	d->meets[d->nmeets++] = m;
+}
+
+static int
+on_meet_given(void *ctx, struct rd *r, int *fds)
+{
+	struct dbclient	*d = ctx;
+
+	if (setup_on_meet(d->s, r, fds) == -1)
+		return -1;
+	add_meet(d, &d->s->meets[d->s->nmeets - 1]);
+	return 0;
+}
+
+/* --- the master */
+
 static const struct channel_rule orders[] = {
 	{ MSG_CONF,	ROLE_MASTER,	1,	on_conf },
 	{ MSG_FILE,	ROLE_MASTER,	1,	on_file },
 	{ MSG_COMMIT,	ROLE_MASTER,	0,	on_commit },
 	{ MSG_FORGET,	ROLE_MASTER,	0,	on_forget },
 	{ MSG_LANE_IN,	ROLE_MASTER,	2,	on_lane_in },
+	{ MSG_MEET,	ROLE_MASTER,	1,	on_meet_given },
 };
 
 static void
@@ -315,9 +541,10 @@ finish(struct dbclient *d)
 	for (size_t i = 0; i < d->nlanes; i++)
 		read_lane(d->lanes[i]);
 	loop_set(d->loop, &d->again, deadline);
-	while (!table_is_empty(d->table) && io_left_ms(deadline) > 0)
+	while (d->table != NULL && !table_is_empty(d->table) && io_left_ms(deadline) > 0)
 		(void)loop_turn(d->loop);
-	table_free(&d->table);
+	if (d->table != NULL)
+		table_free(&d->table);
 	exit(0);
 }
 
@@ -336,11 +563,12 @@ dbclient_main(struct setup *s)
 	if (d->loop == NULL)
 		log_fatal(1, "epoll: %s", strerror(errno));
 	d->again = (struct timer){ .run = on_again, .ctx = d };
-	d->table = table_new(d->loop, &why);
-	if (d->table == NULL)
-		log_fatal(1, "libmariadb, which writes tables, is not here: "
-		    "%s", why);
+	d->lib = dblib_load(&why);
+	if (d->lib == NULL)
+		log_warn("libmariadb is not here: %s", why);
 	use(d, s->committed);
+	for (size_t i = 0; i < s->nmeets; i++)
+		add_meet(d, &s->meets[i]);
 	for (size_t i = 0; i < s->nlanes; i++)
 		add_lane(d, &s->lanes[i]);
 	d->master = (struct watch){ .fd = s->channel, .run = on_master,

@@ -158,3 +158,15 @@ dial_server(struct session *ss)
 {
 	return connect_back(ss) == 0 ? introduce(ss) : -1;
 }
+
+int
+dial_again(struct session *ss)
+{
+	struct back_candidate	 candidates[BOOK_ADDRS_MAX];
+	size_t			 n;
+
+	n = route_addresses(&ss->s->router, ss->backend_index,
+	    ss->back.server, candidates, BOOK_ADDRS_MAX);
+	return dial(ss, candidates, n, ss->deadline) == 0 ? introduce(ss) :
+	    -1;
+}

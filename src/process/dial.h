@@ -13,4 +13,7 @@
  */
 int	 dial_server(struct session *ss);
 
+/* The server that was dialled last, whose connection was closed; likewise. */
+int	 dial_again(struct session *ss);
+
 #endif

@@ -5,8 +5,8 @@
  *
  *	from		may say
  *	any role	MSG_READY
- *	logger, keeper,
- *	control, signer	MSG_PREPARED, MSG_REFUSED
+ *	those who outlive
+ *	generations	MSG_PREPARED, MSG_REFUSED
  *	spawner		MSG_CRASHED
  *	control		MSG_ASK
  */
@@ -219,7 +219,8 @@ on_ask(void *ctx, struct rd *r, int *fds)
 }
 
 #define ROLE_LASTING	(ROLE_LOGGER | ROLE_KEEPER | ROLE_CONTROL | \
-			 ROLE_CARRIER | ROLE_SIGNER | ROLE_DBCLIENT)
+			 ROLE_CARRIER | ROLE_SIGNER | ROLE_DBCLIENT | \
+			 ROLE_AUTH)
 
 static const struct channel_rule requests[] = {
 	{ MSG_READY,	ROLE_ANY,	0,	on_ready },

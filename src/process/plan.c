@@ -147,6 +147,7 @@ free_pool(struct pool *p)
 	rendezvous_free(&p->carriers);
 	rendezvous_free(&p->signer);
 	rendezvous_free(&p->auth);
+	rendezvous_free(&p->dbclient);
 	close_fd(p->live_fd);
 	if (p->live != NULL)
 		munmap(p->live, sizeof(*p->live));
@@ -162,7 +163,7 @@ add_pool(struct master *m, const char *name, uint32_t since)
 
 	snprintf(p->name, sizeof(p->name), "%s", name);
 	p->since = since;
-	p->keeper = p->carriers = p->signer = p->auth =
+	p->keeper = p->carriers = p->signer = p->auth = p->dbclient =
 	    (struct rendezvous){ -1, -1 };
 	for (size_t i = 0; i < RECORD_RECEIVERS; i++)
 		p->records[i] = (struct lane){ -1, -1, -1, NULL };
@@ -174,6 +175,7 @@ add_pool(struct master *m, const char *name, uint32_t since)
 	    rendezvous_new(&p->carriers) == -1 ||
 	    rendezvous_new(&p->signer) == -1 ||
 	    rendezvous_new(&p->auth) == -1 ||
+	    rendezvous_new(&p->dbclient) == -1 ||
 	    p->live_fd == -1 ||
 	    (p->live = scoreboard_map_live(p->live_fd)) == NULL) {
 		saved = errno;

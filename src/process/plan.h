@@ -51,6 +51,7 @@ struct pool {
 	struct rendezvous	 carriers;	/* and offer sessions to them */
 	struct rendezvous	 signer;	/* and hello to it, too */
 	struct rendezvous	 auth;
+	struct rendezvous	 dbclient;
 };
 
 struct generation {

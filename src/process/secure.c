@@ -167,7 +167,7 @@ dial_for_login(void *ctx, struct mysql_dialled *d, enum end *end,
 {
 	struct session	*ss = ctx;
 
-	if (dial_server(ss) == 0) {
+	if ((ss->again ? dial_again(ss) : dial_server(ss)) == 0) {
 		*d = (struct mysql_dialled){
 			.fd = ss->back.fd,
 			.local = ss->back.addr.u.sa.sa_family == AF_UNIX,
@@ -179,6 +179,16 @@ dial_for_login(void *ctx, struct mysql_dialled *d, enum end *end,
 	*why = ss->end == END_UNREACHABLE ? "no server answers" :
 	    ss->why != NULL ? ss->why : "";
 	return -1;
+}
+
+static void
+hang_up_for_login(void *ctx)
+{
+	struct session	*ss = ctx;
+
+	close(ss->back.fd);
+	ss->back.fd = -1;
+	ss->again = true;
 }
 
 static struct mysql_rules
@@ -195,7 +205,8 @@ rules_of(struct session *ss, struct mysql_known *known)
 		.back_client = back_context(ss),
 		.server_key = contexts_server_key(ss->s->contexts,
 		    ss->backend_index),
-		.dial = dial_for_login, .ctx = ss,
+		.dial = dial_for_login, .hang_up = hang_up_for_login,
+		.ctx = ss,
 		.thread_id = (uint32_t)ss->s->board->session.id,
 	};
 

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/sig.h"
+#include "process/codes.h"
 #include "process/follow.h"
 #include "process/proc.h"
 #include "process/serve.h"
@@ -251,6 +252,7 @@ relay(struct session *ss)
 		set_alarm(c->timeouts.session);
 		ss->end_by = io_now_ms() + c->timeouts.session;
 	}
+	codes_watch(ss);
 	ss->end = pump_run(&p);
 	secure_over(ss);
 	pipes_trim(ss->s->pipes);

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "policy/totp_text.h"
 #include "process/ask.h"
 #include "process/handover.h"
 #include "process/route.h"
@@ -35,7 +36,11 @@ struct server {
 	struct pipes	*pipes;		/* as well */
 	const struct contexts *contexts;	/* or NULL: no TLS at all */
 	struct sign_line *signer;	/* or NULL: nobody has keys */
+	int		 dbclient_fd;	/* to say hello to it, or -1 */
 	struct code_line *codes;	/* or NULL: no codes anywhere */
+	char		 code_user[TOTP_NAME_MAX];	/* who logged in by
+						   one; or "" */
+	int64_t		 code_look_at;	/* io_now_ms(): is he still one */
 	const struct record_lanes *records;
 	bool		 spent;		/* it has read what only one session
 					   may have said */

@@ -42,6 +42,8 @@ struct session {
 	struct mysql_login		 mysql;		/* its login */
 	struct mysql_codes		 codes;		/* for it; see codes.h */
 	uint64_t			 grant;		/* auth's */
+	uint32_t			 account;	/* that it chose */
+	bool				 again;	/* dial the same server */
 	char				 from[NET_TEXT_MAX];
 	struct mysql_watch		 watch;		/* for another one */
 	struct mysql_recorder		*recorder;	/* or NULL */

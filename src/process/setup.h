@@ -115,6 +115,7 @@ struct setup {
 	int			 carrier_fd;	/* for MSG_CARRY, or -1 */
 	int			 signer_fd;	/* for MSG_HELLO, or -1 */
 	int			 auth_fd;	/* the same */
+	int			 dbclient_fd;	/* the same */
 	int			 socket_fd;	/* control, or -1 */
 };
 

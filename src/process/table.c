@@ -1,8 +1,6 @@
 #include <sys/epoll.h>
 
-#include <dlfcn.h>
 #include <inttypes.h>
-#include <mysql.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/out.h"
+#include "process/dblib.h"
 #include "process/table.h"
 
 #define GATHER_MS	200	/* from the first row to its writing */
@@ -24,21 +23,6 @@
 #define UTF8_MAX	4	/* bytes that one may become, as "\\xff" */
 #define CUT_MAX		64	/* what says that it was cut */
 #define ROW_MORE	1024	/* the other columns, escaped */
-
-/* What of libmariadb is used; the loader fills it in. */
-struct library {
-	__typeof__(mysql_init)			*init;
-	__typeof__(mysql_options)		*options;
-	__typeof__(mysql_real_connect_start)	*connect_start;
-	__typeof__(mysql_real_connect_cont)	*connect_cont;
-	__typeof__(mysql_real_query_start)	*query_start;
-	__typeof__(mysql_real_query_cont)	*query_cont;
-	__typeof__(mysql_get_socket)		*get_socket;
-	__typeof__(mysql_get_timeout_value_ms)	*get_timeout;
-	__typeof__(mysql_errno)			*get_errno;
-	__typeof__(mysql_error)			*get_error;
-	__typeof__(mysql_close)			*close;
-};
 
 enum state {
 	AWAY,			/* no connection; perhaps a time to try */
@@ -54,7 +38,7 @@ struct row {
 };
 
 struct table {
-	struct library		 lib;
+	const struct dblib	*lib;
 	struct loop		*loop;
 	struct watch		 watch;		/* of the connection */
 	struct timer		 limit;		/* of what it does */
@@ -73,44 +57,6 @@ struct table {
 	char			 why[256];	/* it does not work; or "" */
 };
 
-static bool
-find(void *handle, void *to, const char *name)
-{
-	void	*p = dlsym(handle, name);
-
-	/* POSIX has a data pointer hold a function's. */
-	memcpy(to, &p, sizeof(p));
-	return p != NULL;
-}
-
-static int
-load(struct library *lib, const char **why)
-{
-	static const char *const	 names[] = {
-		"libmariadb.so.3", "libmariadb.so",
-	};
-	void				*h = NULL;
-
-	for (size_t i = 0; i < nitems(names) && h == NULL; i++)
-		h = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
-	if (h == NULL ||
-	    !find(h, &lib->init, "mysql_init") ||
-	    !find(h, &lib->options, "mysql_options") ||
-	    !find(h, &lib->connect_start, "mysql_real_connect_start") ||
-	    !find(h, &lib->connect_cont, "mysql_real_connect_cont") ||
-	    !find(h, &lib->query_start, "mysql_real_query_start") ||
-	    !find(h, &lib->query_cont, "mysql_real_query_cont") ||
-	    !find(h, &lib->get_socket, "mysql_get_socket") ||
-	    !find(h, &lib->get_timeout, "mysql_get_timeout_value_ms") ||
-	    !find(h, &lib->get_errno, "mysql_errno") ||
-	    !find(h, &lib->get_error, "mysql_error") ||
-	    !find(h, &lib->close, "mysql_close")) {
-		*why = dlerror();
-		return -1;
-	}
-	return 0;
-}
-
 /* --- the connection */
 
 static void	 go_on(struct table *, int);
@@ -122,7 +68,7 @@ hang_up(struct table *t)
 	loop_unwatch(t->loop, &t->watch);
 	loop_unset(t->loop, &t->limit);
 	if (t->db != NULL)
-		t->lib.close(t->db);
+		t->lib->close(t->db);
 	t->db = NULL;
 	free(t->sql);
 	t->sql = NULL;
@@ -158,39 +104,24 @@ static void
 on_event(void *ctx, uint32_t events)
 {
 	struct table	*t = ctx;
-	int		 status = 0;
 
 	if (t->state == READY) {
 		/* Nothing was asked: it is gone. */
 		hang_up(t);
 		return;
 	}
-	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
-		status |= MYSQL_WAIT_READ;
-	if (events & EPOLLOUT)
-		status |= MYSQL_WAIT_WRITE;
-	if (events & EPOLLPRI)
-		status |= MYSQL_WAIT_EXCEPT;
-	go_on(t, status);
+	go_on(t, dblib_status(events));
 }
 
 /* What the library waits for. */
 static void
 await(struct table *t, int status)
 {
-	uint32_t	 events = 0;
-
-	if (status & MYSQL_WAIT_READ)
-		events |= EPOLLIN;
-	if (status & MYSQL_WAIT_WRITE)
-		events |= EPOLLOUT;
-	if (status & MYSQL_WAIT_EXCEPT)
-		events |= EPOLLPRI;
 	/* While it connects it may try one address after the other. */
-	if (t->watch.on && t->watch.fd != t->lib.get_socket(t->db))
+	if (t->watch.on && t->watch.fd != t->lib->get_socket(t->db))
 		loop_unwatch(t->loop, &t->watch);
-	t->watch.fd = t->lib.get_socket(t->db);
-	if (loop_watch(t->loop, &t->watch, events) == -1)
+	t->watch.fd = t->lib->get_socket(t->db);
+	if (loop_watch(t->loop, &t->watch, dblib_events(status)) == -1)
 		fail(t, "its socket cannot be watched");
 }
 
@@ -242,15 +173,15 @@ go_on(struct table *t, int status)
 	int	 rc = 0;
 
 	if (t->state == CONNECTING)
-		status = t->lib.connect_cont(&db, t->db, status);
+		status = t->lib->connect_cont(&db, t->db, status);
 	else
-		status = t->lib.query_cont(&rc, t->db, status);
+		status = t->lib->query_cont(&rc, t->db, status);
 	if (status != 0) {
 		await(t, status);
 		return;
 	}
 	if (t->state == CONNECTING ? db == NULL : rc != 0)
-		fail(t, t->lib.get_error(t->db));
+		fail(t, t->lib->get_error(t->db));
 	else if (t->state == CONNECTING)
 		connected(t);
 	else
@@ -266,20 +197,20 @@ set_options(struct table *t)
 				    " = 'SYSTEM'";
 	int			 tls = t->conf->query_table.tls;
 
-	t->lib.options(t->db, MYSQL_OPT_NONBLOCK, NULL);
-	t->lib.options(t->db, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
-	t->lib.options(t->db, MYSQL_OPT_READ_TIMEOUT, &seconds);
-	t->lib.options(t->db, MYSQL_OPT_WRITE_TIMEOUT, &seconds);
-	t->lib.options(t->db, MYSQL_SET_CHARSET_NAME, "utf8mb4");
+	t->lib->options(t->db, MYSQL_OPT_NONBLOCK, NULL);
+	t->lib->options(t->db, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
+	t->lib->options(t->db, MYSQL_OPT_READ_TIMEOUT, &seconds);
+	t->lib->options(t->db, MYSQL_OPT_WRITE_TIMEOUT, &seconds);
+	t->lib->options(t->db, MYSQL_SET_CHARSET_NAME, "utf8mb4");
 	/* A value that a column cannot hold is cut, and no error. */
-	t->lib.options(t->db, MYSQL_INIT_COMMAND, begin);
+	t->lib->options(t->db, MYSQL_INIT_COMMAND, begin);
 	if (tls == CONF_TABLE_PLAIN)
 		return;
-	t->lib.options(t->db, MYSQL_OPT_SSL_ENFORCE, &yes);
+	t->lib->options(t->db, MYSQL_OPT_SSL_ENFORCE, &yes);
 	if (tls == CONF_TABLE_VERIFY)
-		t->lib.options(t->db, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &yes);
+		t->lib->options(t->db, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &yes);
 	if (t->conf->query_table.ca[0] != '\0')
-		t->lib.options(t->db, MYSQL_OPT_SSL_CA,
+		t->lib->options(t->db, MYSQL_OPT_SSL_CA,
 		    t->conf->query_table.ca);
 }
 
@@ -302,7 +233,7 @@ connect_to(struct table *t)
 		port = net_port(&s->addr);
 		host = net_host_text(&s->addr, text, sizeof(text));
 	}
-	t->db = t->lib.init(NULL);
+	t->db = t->lib->init(NULL);
 	if (t->db == NULL) {
 		fail(t, "no memory");
 		return;
@@ -310,13 +241,13 @@ connect_to(struct table *t)
 	set_options(t);
 	t->state = CONNECTING;
 	loop_set(t->loop, &t->limit, io_now_ms() + TIMEOUT_S * 1000);
-	status = t->lib.connect_start(&db, t->db, host,
+	status = t->lib->connect_start(&db, t->db, host,
 	    t->conf->query_table.user, t->password,
 	    t->conf->query_table.database, port, path, 0);
 	if (status != 0)
 		await(t, status);
 	else if (db == NULL)
-		fail(t, t->lib.get_error(t->db));
+		fail(t, t->lib->get_error(t->db));
 	else
 		connected(t);
 }
@@ -361,12 +292,12 @@ write_some(struct table *t)
 	}
 	t->state = WRITING;
 	loop_set(t->loop, &t->limit, io_now_ms() + TIMEOUT_S * 1000);
-	status = t->lib.query_start(&rc, t->db, t->sql,
+	status = t->lib->query_start(&rc, t->db, t->sql,
 	    (unsigned long)(o.p - t->sql));
 	if (status != 0)
 		await(t, status);
 	else if (rc != 0)
-		fail(t, t->lib.get_error(t->db));
+		fail(t, t->lib->get_error(t->db));
 	else
 		written(t);
 }
@@ -496,14 +427,11 @@ table_is_empty(const struct table *t)
 }
 
 struct table *
-table_new(struct loop *loop, const char **why)
+table_new(struct loop *loop, const struct dblib *lib)
 {
 	struct table	*t = mem_calloc(1, sizeof(*t));
 
-	if (load(&t->lib, why) == -1) {
-		free(t);
-		return NULL;
-	}
+	t->lib = lib;
 	t->loop = loop;
 	t->pause_ms = RETRY_MS;
 	t->watch = (struct watch){ .fd = -1, .run = on_event, .ctx = t };

@@ -3,8 +3,7 @@
  * or away.
  *
  * Nothing here waits: rows are kept, up to a bound, and written many at a time
- * when the database takes them.  It is libmariadb that speaks to it, loaded
- * when it is first needed: this is the only process that has it.
+ * when the database takes them.
  */
 #ifndef PROCESS_TABLE_H
 #define PROCESS_TABLE_H
@@ -20,10 +19,11 @@
 #define TABLE_ROWS_MAX	20000			/* that may wait */
 #define TABLE_BYTES_MAX	((size_t)32 * 1024 * 1024)	/* of these */
 
+struct dblib;
 struct table;
 
-/* Runs in the loop.  NULL and *why when there is no libmariadb. */
-struct table	*table_new(struct loop *loop, const char **why);
+/* Runs in the loop, by a libmariadb that stays loaded. */
+struct table	*table_new(struct loop *loop, const struct dblib *lib);
 
 /*
  * Where to: `query_table' of a configuration, which lives until the next

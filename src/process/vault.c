@@ -316,6 +316,13 @@ vault_count(const struct vault *v)
 	return v->people != NULL ? people_count(v->people) : 0;
 }
 
+bool
+vault_has(struct vault *v, const char *user)
+{
+	refresh(v);
+	return v->people != NULL && people_find(v->people, user) != NULL;
+}
+
 /* How far ahead of now a code may be taken that is of a later step. */
 static int64_t
 furthest(const struct vault *v, const struct conf *conf)
@@ -693,6 +700,8 @@ vault_answer(const struct vault *v, uint32_t generation, uint32_t listener,
 	case CODE_PARSEC:
 		return answer_parsec(password, q, out);
 	case CODE_ED25519:
+		return mysql_ed25519_sign(password, q->nonce, out) == -1 ?
+		    -1 : MYSQL_ED25519_LEN;
 	case CODE_ANSWERS:
 		break;
 	}

@@ -48,6 +48,9 @@ void	 vault_end(struct vault *v, int64_t now_s);
 /* People there are. */
 size_t	 vault_count(const struct vault *v);
 
+/* Does somebody have codes, as the file is now? */
+bool	 vault_has(struct vault *v, const char *user);
+
 /* What a check came to, and for the log why. */
 struct vault_result {
 	struct code_pass	 pass;		/* grant 0 */

@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "base/sig.h"
 #include "process/code_ask.h"
+#include "process/codes.h"
 #include "process/sandbox.h"
 #include "process/serve.h"
 #include "process/worker.h"
@@ -202,7 +203,10 @@ serve_until_told(struct worker *w)
 static bool
 hear_keeper(void *ctx)
 {
-	return ask_hear(ctx);
+	struct server	*v = ctx;
+
+	codes_look(v);
+	return ask_hear(v->ask);
 }
 
 static void
@@ -235,12 +239,13 @@ prepare_server(struct worker *w)
 	v->signer = w->start->signer;
 	if (s->auth_fd != -1)
 		v->codes = code_ask_new(s->auth_fd, s->start.generation);
+	v->dbclient_fd = s->dbclient_fd;
 	v->records = &w->start->s->records;
 	v->ask = ask_new(s->keeper_fd, s->start.generation);
 	v->cpus = proc_cpus();
 	handover_init(&v->handover, s->carrier_fd, w->board);
 	v->told = (struct told){
-		.heard = hear_keeper, .ctx = v->ask,
+		.heard = hear_keeper, .ctx = v,
 		.victim = &w->board->victim,
 	};
 	if (getrandom(&v->next_id, sizeof(v->next_id), 0) !=

@@ -239,13 +239,21 @@ on_full(struct mysql_code *c, struct mysql_exchange *x, enum end *end)
 {
 	struct mysql_bytes	 none = { (const uint8_t *)"", 0 };
 
+	const char		*why = "";
+
 	if (x->server_key != NULL && !x->back_secure)
 		return answer(c, x, MYSQL_CODE_SHA2_SEALED, none, end);
+	if (!c->cold && x->back_secure) {
+		c->cold = c->codes->warm(c->codes->ctx, &why) == 0;
+		return mysql_exchange_refuse(x, end, END_LOGIN,
+		    ER_NOT_SUPPORTED_AUTH_MODE, "08004", "the server has to "
+		    "be told the password of the account behind this login: "
+		    "%s", why);
+	}
 	return mysql_exchange_refuse(x, end, END_LOGIN,
 	    ER_NOT_SUPPORTED_AUTH_MODE, "08004", "the server has to be told "
 	    "the password of the account behind this login once after its "
-	    "start: set server_public_key in its backend, or log in with it "
-	    "directly");
+	    "start: set server_public_key or tls in its backend");
 }
 
 static int

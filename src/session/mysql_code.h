@@ -61,6 +61,11 @@ struct mysql_codes {
 	ssize_t		(*answer)(void *ctx, enum mysql_code_how how,
 			    struct mysql_bytes nonce, struct mysql_bytes more,
 			    uint8_t *out);
+	/*
+	 * Have the server of the last dial told the password by others: 0, or
+	 * -1 with *why.
+	 */
+	int		(*warm)(void *ctx, const char **why);
 	void		*ctx;
 	const char	*from;		/* the client's host, for what it is
 					   told */
@@ -71,6 +76,8 @@ struct mysql_code {
 	const struct mysql_codes *codes;
 	struct mysql_code_pass	 pass;
 	bool			 sha2;		/* the client's plugin */
+	bool			 cold;		/* the server wants the password
+						   itself */
 	uint8_t			 nonce[MYSQL_NONCE_LEN];	/* its last */
 };
 
@@ -85,7 +92,9 @@ int	 mysql_code_prove(struct mysql_code *c, struct mysql_exchange *x,
 
 /*
  * The back half: after the server was told the account, until it has said its
- * OK, and the client has it too.  `caps' are agreed on.  `certificate' is the
+ * OK, and the client has it too.  With -1 and `cold' nothing was said to the
+ * client yet, and the server that was told meanwhile is to be logged in to once
+ * more.  `caps' are agreed on.  `certificate' is the
  * SHA-256 of ours, if the client came by TLS, or NULL.
  */
 int	 mysql_code_serve(struct mysql_code *c, struct mysql_exchange *x,

@@ -489,6 +489,20 @@ keep(struct mysql_bytes b, uint8_t *to, size_t size)
 	return (struct mysql_bytes){ to, b.len };
 }
 
+/* It had its refused login; the next one is by another connection. */
+static void
+close_back(struct run *u)
+{
+	mysql_exchange_give_up(u->x);
+	(void)stream_shut(u->l->back);
+	u->r->hang_up(u->r->ctx);
+	stream_free(&u->l->back);
+	mysql_side_end(&u->x->back);
+	mysql_side_init(&u->x->back, NULL, END_SERVER_RESET);
+	u->x->refusal.code = 0;
+	u->x->settled = u->x->server_waits = false;
+}
+
 /* The client is not who the server gets to know. */
 static int
 log_in_by_code(struct run *u)
@@ -498,6 +512,7 @@ log_in_by_code(struct run *u)
 	uint8_t			 database[MYSQL_SCHEMA_MAX];
 	uint8_t			 attributes[4096], sum[MYSQL_SHA256_LEN];
 	struct mysql_bytes	 none = { NULL, 0 };
+	bool			 warmed = false;
 
 	if (greet_ourselves(u) == -1 || read_response(u) == -1)
 		return -1;
@@ -518,10 +533,18 @@ log_in_by_code(struct run *u)
 		    (int)code.pass.database.len,
 		    (const char *)code.pass.database.p);
 	}
-	if (open_back(u) == -1 || answer(u) == -1)
-		return -1;
-	return mysql_code_serve(&code, u->x, l->caps, tls_own_fingerprint(
-	    l->front, sum) == 0 ? sum : NULL, u->end);
+	for (;;) {
+		if (open_back(u) == -1 || answer(u) == -1)
+			return -1;
+		if (mysql_code_serve(&code, u->x, l->caps,
+		    tls_own_fingerprint(l->front, sum) == 0 ? sum : NULL,
+		    u->end) == 0)
+			return 0;
+		if (!code.cold || warmed)
+			return -1;
+		warmed = true;
+		close_back(u);
+	}
 }
 
 static int

@@ -64,6 +64,8 @@ struct mysql_rules {
 	/* Connect to a server: 0, or -1 with *end and *why. */
 	int			 (*dial)(void *ctx, struct mysql_dialled *d,
 				    enum end *end, const char **why);
+	/* Close that connection, for another one is dialled.  With codes. */
+	void			 (*hang_up)(void *ctx);
 	void			*ctx;
 	uint32_t		 thread_id;	/* of a greeting of ours */
 	const struct mysql_codes *codes;	/* NULL: the server knows who

@@ -519,11 +519,11 @@ reason_to_stop(struct mysql_tap *tap, uint8_t command)
 		for (size_t i = 0; i < tap->ncommands; i++)
 			if (is_query(command_at(tap, i)->command))
 				return MYSQL_TAP_WAIT;
-	if (command == MYSQL_COM_CHANGE_USER)
-		return MYSQL_TAP_CHANGE_USER;
 	if (tap->deny != NULL &&
 	    (tap->deny[command / 8] >> (command % 8) & 1) != 0)
 		return MYSQL_TAP_DENY;
+	if (command == MYSQL_COM_CHANGE_USER)
+		return MYSQL_TAP_CHANGE_USER;
 	return MYSQL_TAP_NOT;
 }
 

@@ -14,6 +14,7 @@
 
 #include <stdint.h>
 
+#include "wire/mysql_ed25519.h"
 #include "wire/mysql_handshake.h"
 
 #define MYSQL_SHA1_LEN		20
@@ -22,7 +23,6 @@
 #define MYSQL_SHA2_LEN		MYSQL_SHA256_LEN
 #define MYSQL_PARSEC_NONCE_LEN	32	/* of either side */
 #define MYSQL_PARSEC_LEN	96	/* the client's nonce, a signature */
-#define MYSQL_ED25519_LEN	64
 #define MYSQL_VOUCH_LEN		65	/* '\1' and 64 digits */
 
 /*

@@ -1,0 +1,34 @@
+/*
+ * dblib.h - libmariadb, loaded when it is first needed, by the one process
+ * that has it.
+ */
+#ifndef PROCESS_DBLIB_H
+#define PROCESS_DBLIB_H
+
+#include <mysql.h>
+
+#include <stdint.h>
+
+/* What of it is used; the loader fills it in. */
+struct dblib {
+	__typeof__(mysql_init)			*init;
+	__typeof__(mysql_options)		*options;
+	__typeof__(mysql_real_connect_start)	*connect_start;
+	__typeof__(mysql_real_connect_cont)	*connect_cont;
+	__typeof__(mysql_real_query_start)	*query_start;
+	__typeof__(mysql_real_query_cont)	*query_cont;
+	__typeof__(mysql_get_socket)		*get_socket;
+	__typeof__(mysql_get_timeout_value_ms)	*get_timeout;
+	__typeof__(mysql_errno)			*get_errno;
+	__typeof__(mysql_error)			*get_error;
+	__typeof__(mysql_close)			*close;
+};
+
+/* The same each time; NULL and *why when there is none. */
+const struct dblib	*dblib_load(const char **why);
+
+/* What it waits for, MYSQL_WAIT_, as events of epoll(7); and back. */
+uint32_t	 dblib_events(int status);
+int		 dblib_status(uint32_t events);
+
+#endif
