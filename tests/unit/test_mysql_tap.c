@@ -434,6 +434,21 @@ START_TEST(a_change_of_user_and_what_is_denied_stop_the_client)
 }
 END_TEST
 
+/* Else who logged in by a code would become another without one. */
+START_TEST(a_change_of_user_that_is_denied_is_none)
+{
+	static const uint8_t	 deny[32] = {
+		[MYSQL_COM_CHANGE_USER / 8] = 1 << MYSQL_COM_CHANGE_USER % 8,
+	};
+
+	begin(0);
+	tap.deny = deny;
+	say('c', 0, B("\x11" "bob\0"), 64);
+	ck_assert_int_eq(tap.stop, MYSQL_TAP_DENY);
+	finish();
+}
+END_TEST
+
 START_TEST(no_more_than_so_many_wait_for_answers)
 {
 	begin(0);
@@ -575,6 +590,7 @@ main(void)
 	tcase_add_test(tc, a_command_of_exactly_one_packet_is_not_over);
 	tcase_add_test(tc,
 	    a_change_of_user_and_what_is_denied_stop_the_client);
+	tcase_add_test(tc, a_change_of_user_that_is_denied_is_none);
 	tcase_add_test(tc, no_more_than_so_many_wait_for_answers);
 	tcase_add_loop_test(tc, what_cannot_be_followed_passes_no_more, 0,
 	    (int)nitems(lies));
