@@ -261,6 +261,19 @@ keep_latest(struct people *people)
 	people->n = n;
 }
 
+static int
+check_bytes(struct line *l, size_t len)
+{
+	l->why = "longer than 1024 bytes";
+	if (len > PEOPLE_LINE_MAX)
+		return -1;
+	l->why = "there is a control character in it";
+	for (const char *p = l->p; p < l->end; p++)
+		if (((unsigned char)*p < ' ' && *p != '\t') || *p == 0x7f)
+			return -1;
+	return 0;
+}
+
 struct people *
 people_parse(const char *text, size_t len, const struct onetime_rule *usual,
     people_complain *tell, void *ctx)
@@ -286,15 +299,12 @@ people_parse(const char *text, size_t len, const struct onetime_rule *usual,
 			.rule = *usual, .at = (size_t)(p - text),
 			.len = (size_t)(end - p),
 		};
-		if (l.person->len > PEOPLE_LINE_MAX) {
-			l.why = "longer than 1024 bytes";
-			tell(ctx, number_of, l.why);
-		} else if (read_line(&l) == -1)
-			tell(ctx, number_of, l.why);
-		else {
+		if (check_bytes(&l, l.person->len) == 0 &&
+		    read_line(&l) == 0) {
 			people->n++;
 			continue;
 		}
+		tell(ctx, number_of, l.why);
 		OPENSSL_cleanse(l.person, sizeof(*l.person));
 	}
 	if (people->n > 0)

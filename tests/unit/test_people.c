@@ -97,6 +97,8 @@ START_TEST(what_is_malformed_is_told_with_its_line)
 		{ "bob " SECRET " digits=8 digit=6\n",
 		    "1: no such key; there are digits, period, algorithm, "
 		    "window, password and recovery\n" },
+		{ "bob " SECRET " password=a\001b\n",
+		    "1: there is a control character in it\n" },
 		{ "bob ABCD\n",
 		    "1: shorter than 10 bytes, which are 16 characters\n" },
 		{ "bob " SECRET "\nann 1\n", "2: want base 32: the letters A "
