@@ -10,15 +10,18 @@ public class Script {
 
 	public static void main(String[] a) throws Exception {
 		String url = "jdbc:mariadb://" + a[0] + ":" + a[1] + "/demo?user=" + a[2] + "&password=" + a[3] +
-		    "&allowPublicKeyRetrieval=true&useServerPrepStmts=true" +
+		    "&allowPublicKeyRetrieval=true&useServerPrepStmts=true&allowLocalInfile=true&allowMultiQueries=true" +
+		    "&useBulkStmts=true" +
 		    (a[4].isEmpty() ? "&sslMode=disable" : "&sslMode=verify-full&serverSslCert=" + a[4]);
 		try (Connection db = DriverManager.getConnection(url); Statement s = db.createStatement()) {
 			ResultSet r = s.executeQuery("SELECT CURRENT_USER()");
-			must(r.next() && r.getString(1).equals(a[2] + "@%"));
+			String account = System.getenv().getOrDefault("SALLYPORT_ACCOUNT", a[2]);
+			must(r.next() && r.getString(1).equals(account + "@%"));
 			s.execute("CREATE TEMPORARY TABLE t (id INT PRIMARY KEY, text VARCHAR(100)" +
 			    " CHARACTER SET utf8mb4, data LONGBLOB) ENGINE = InnoDB");
 			byte[] blob = new byte[1 << 20];
-			new Random().nextBytes(blob);
+			for (int i = 0; i < blob.length; i++)
+				blob[i] = (byte) i;
 			String text = "za\u017c\u00f3\u0142\u0107 \ud83e\udd8a";
 			try (PreparedStatement p = db.prepareStatement("INSERT INTO t VALUES (?, ?, ?)")) {
 				p.setInt(1, 1);
@@ -36,6 +39,26 @@ public class Script {
 				r = p.executeQuery();
 				must(r.next() && r.getString(1).equals(text) && Arrays.equals(r.getBytes(2), blob));
 			}
+			db.setAutoCommit(true);
+			s.execute("CREATE TEMPORARY TABLE l (a INT, b TEXT)");
+			s.execute("LOAD DATA LOCAL INFILE '" + System.getenv("SALLYPORT_FILE") + "' INTO TABLE l");
+			try (PreparedStatement p = db.prepareStatement("INSERT INTO l VALUES (?, ?)")) {
+				for (int i = 0; i < 100; i++) {
+					p.setInt(1, i);
+					p.setString(2, i % 3 == 0 ? null : "batch " + i);
+					p.addBatch();
+				}
+				p.executeBatch();
+			}
+			s.setFetchSize(10);
+			r = s.executeQuery("SELECT a FROM l");
+			int n = 0;
+			while (r.next())
+				n++;
+			must(n == 1100);
+			s.execute("SET @a = 1; SELECT @a + 1; DO 3");
+			while (s.getMoreResults() || s.getUpdateCount() != -1)
+				continue;
 			try {
 				s.execute("SELECT * FROM no_such_table");
 				must(false);

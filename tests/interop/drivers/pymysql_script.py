@@ -11,15 +11,16 @@ else:
     extra = {'ssl': {'ca': ca}} if ca else {'ssl_disabled': True}
 if kind == 'mysqlclient' and not ca:
     extra = {}
+extra['local_infile'] = True
 
 db = driver.connect(host=host, port=int(port), user=user, passwd=password,
                     db='demo', charset='utf8mb4', **extra)
 c = db.cursor()
 c.execute('SELECT CURRENT_USER()')
-assert c.fetchone()[0] == user + '@%'
+assert c.fetchone()[0] == os.environ.get('SALLYPORT_ACCOUNT', user) + '@%'
 c.execute('CREATE TEMPORARY TABLE t (id INT PRIMARY KEY, text VARCHAR(100) CHARACTER SET utf8mb4, '
           'data LONGBLOB) ENGINE = InnoDB')
-blob = os.urandom(1 << 20)
+blob = bytes(range(256)) * 4096
 c.execute('INSERT INTO t VALUES (%s, %s, %s)', (1, 'zażółć 🦊', blob))
 db.commit()
 c.execute('INSERT INTO t VALUES (2, NULL, NULL)')
@@ -28,6 +29,11 @@ c.execute('SELECT COUNT(*) FROM t')
 assert c.fetchone()[0] == 1
 c.execute('SELECT text, data FROM t WHERE id = %s', (1,))
 assert c.fetchone() == ('zażółć 🦊', blob)
+c.execute('CREATE TEMPORARY TABLE l (a INT, b TEXT)')
+c.execute("LOAD DATA LOCAL INFILE '%s' INTO TABLE l" % os.environ['SALLYPORT_FILE'])
+c.executemany('INSERT INTO l VALUES (%s, %s)', [(i, 'many %d' % i) for i in range(100)])
+c.execute('SELECT COUNT(*) FROM l')
+assert c.fetchone()[0] == 1100
 try:
     c.execute('SELECT * FROM no_such_table')
     raise AssertionError('no error')

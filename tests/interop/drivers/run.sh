@@ -1,6 +1,8 @@
 #!/bin/sh
 # run.sh - a table of MySQL's client libraries: each with a server itself,
-# through sallyportd without TLS, and with TLS that the server knows nothing of.
+# through sallyportd without TLS, with TLS that the server knows nothing of, and
+# with a one-time code; and whether the record of the run with TLS is what the
+# server has logged, and of how many statements.
 #
 # SALLYPORTD=path/to/sallyportd tests/interop/drivers/run.sh [DRIVER...]
 #
@@ -10,7 +12,9 @@
 # out.  Root installs Debian's packages, and lets nothing of them start.
 #
 # Each driver runs the same script: who am I, a prepared statement, a blob of
-# 1 MB, text beyond the first plane, a transaction, and an error.
+# 1 MB, text beyond the first plane, a transaction, LOAD DATA LOCAL INFILE, more
+# statements than one, what it has of cursors, batches and changes of user, and
+# an error.
 #
 # GREETING=server has sallyportd greet so.  With its own greeting the one test
 # of mariadb-client-test fails that kills a connection by the greeting's number.
@@ -114,7 +118,7 @@ cli() {
 	*)	set -- --no-defaults "$@" ;;
 	esac
 	"$program" "$@" -h 127.0.0.1 -P "$at" -u "$user" \
-	    -p"$(password_of "$user")" "$more" demo
+	    -p"$(password_of_account "$user")" "$more" demo
 }
 
 run_mariadb() {
@@ -128,46 +132,47 @@ run_mysql() {
 run_mariadb_dump() {
 	more=--skip-dump-date
 	cli mariadb-dump "$@" >"$scratch/dump"
-	[ -e "$scratch/dump.$2" ] || cp "$scratch/dump" "$scratch/dump.$2"
-	cmp "$scratch/dump" "$scratch/dump.$2" && echo ok
+	of=${SALLYPORT_ACCOUNT:-$2}
+	[ -e "$scratch/dump.$of" ] || cp "$scratch/dump" "$scratch/dump.$of"
+	cmp "$scratch/dump" "$scratch/dump.$of" && echo ok
 }
 script() {
 	program=$1
 	file=$2
 	shift 2
-	$program "$file" 127.0.0.1 "$1" "$2" "$(password_of "$2")" "$3"
+	$program "$file" 127.0.0.1 "$1" "$2" "$(password_of_account "$2")" "$3"
 }
 run_pymysql() {
 	"$cache/python/bin/python" "$scripts/pymysql_script.py" 127.0.0.1 "$1" \
-	    "$2" "$(password_of "$2")" "$3" pymysql
+	    "$2" "$(password_of_account "$2")" "$3" pymysql
 }
 run_mysqlclient() {
 	"$cache/python/bin/python" "$scripts/pymysql_script.py" 127.0.0.1 "$1" \
-	    "$2" "$(password_of "$2")" "$3" mysqlclient
+	    "$2" "$(password_of_account "$2")" "$3" mysqlclient
 }
-run_php() { script php "$scripts/script.php" "$@"; }
+run_php() { script "php -d mysqli.allow_local_infile=1" "$scripts/script.php" "$@"; }
 run_ruby() { script ruby "$scripts/script.rb" "$@"; }
 run_java() {
 	java -cp /usr/share/java/mariadb-java-client.jar:/usr/share/java/slf4j-api.jar \
-	    "$scripts/Script.java" 127.0.0.1 "$1" "$2" "$(password_of "$2")" "$3"
+	    "$scripts/Script.java" 127.0.0.1 "$1" "$2" "$(password_of_account "$2")" "$3"
 }
 node_script() {
 	kind=$1
 	shift
 	NODE_PATH=$cache/node/node_modules node "$scripts/script.js" \
-	    127.0.0.1 "$1" "$2" "$(password_of "$2")" "$3" "$kind"
+	    127.0.0.1 "$1" "$2" "$(password_of_account "$2")" "$3" "$kind"
 }
 run_mysqljs() { node_script mysql "$@"; }
 run_mysql2() { node_script mysql2 "$@"; }
 run_go() {
-	"$cache/go/script" 127.0.0.1 "$1" "$2" "$(password_of "$2")" "$3"
+	"$cache/go/script" 127.0.0.1 "$1" "$2" "$(password_of_account "$2")" "$3"
 }
 
 # Suites of their own: what passes directly must pass through us.  "ok" and how
 # many; those that fail only here are named.
 run_go_tests() {
 	(cd "$cache/go-tests" && MYSQL_TEST_ADDR=127.0.0.1:$1 \
-	    MYSQL_TEST_USER=$2 MYSQL_TEST_PASS=$(password_of "$2") \
+	    MYSQL_TEST_USER=$2 MYSQL_TEST_PASS=$(password_of_account "$2") \
 	    MYSQL_TEST_DBNAME=demo timeout 300 ./driver.test -test.v \
 	    -test.count=1) >"$scratch/tests" 2>&1 || :
 	grep -E '^--- PASS' "$scratch/tests" | awk '{ print $3 }' |
@@ -184,7 +189,7 @@ run_client_test() {
 	awk '/^ *test_|^test_/ { print $1 }' "$scratch/names" |
 	    while read -r name; do
 		timeout 60 "$program" --no-defaults -h 127.0.0.1 \
-		    -P "$1" -u "$2" -p"$(password_of "$2")" -D client_test \
+		    -P "$1" -u "$2" -p"$(password_of_account "$2")" -D client_test \
 		    --silent "$name" >/dev/null 2>&1 </dev/null &&
 		    echo "$name"
 	done | sort >"$scratch/passed"
@@ -206,29 +211,103 @@ tell_suite() {
 front() {
 	pick_port
 	eval "gate_$1=$port"
+	pick_port
+	eval "code_$1=$port"
+	eval "at=\$gate_$1"
 	cat <<END
-	{ name = "$1"; listen = "127.0.0.1:$port"; protocol = "mysql";
+	{ name = "$1"; listen = "127.0.0.1:$at"; protocol = "mysql";
 	  forward = "127.0.0.1:$2"; greeting = "${GREETING:-own}";
+	  query_log = { to = "$scratch/records/$1"; format = "json";
+			commands = "all"; max_statement = "16m"; };
+	  tls = { mode = "offer"; key = "$scratch/key.pem";
+		  certificate = "$scratch/certificate.pem"; }; },
+	{ name = "code_$1"; listen = "127.0.0.1:$port"; protocol = "mysql";
+	  forward = "127.0.0.1:$2"; login = "totp";
 	  tls = { mode = "offer"; key = "$scratch/key.pem";
 		  certificate = "$scratch/certificate.pem"; }; }$3
+END
+}
+
+# account SERVER ACCOUNT END: whom those with codes become there.
+account() {
+	password_of "$2" >"$scratch/$2.password"
+	chmod 600 "$scratch/$2.password"
+	cat <<END
+	{ users = "*"; account = "$2"; listeners = "code_$1";
+	  password_file = "$scratch/$2.password"; }$3
 END
 }
 
 start_gate() {
 	{
 		echo 'user = "nobody"; log = { to = "stdout"; };'
+		echo "totp = { file = \"$scratch/people\"; state = \"$scratch/used\"; reuse = \"1m\"; };"
+		echo 'accounts = ('
+		[ -z "$have_mysql" ] || account mysql sha2 ,
+		account maria10 native ''
+		echo ');'
 		echo 'listeners = ('
 		[ -z "$have_mysql" ] || front mysql "$port_mysql" ,
 		front maria10 "$port_maria10" ''
 		echo ');'
 	} >"$scratch/gate.conf"
+	mkdir "$scratch/records"
+	owned "$scratch/records"
+	code_secret=$(python3 "$here/totp.py" secret)
+	echo "person $code_secret" >"$scratch/people"
+	chmod 600 "$scratch/people"
 	gate_start "$scratch/gate.conf"
+}
+
+# The record of what TRY does, beside the log of the server: sets record.
+logged() {
+	logs=$1
+	shift
+	if [ "$logs" = none ]; then
+		record=n/a
+		"$@"
+		return
+	fi
+	server_sql "$logs" "SET GLOBAL general_log = OFF;
+		SET GLOBAL log_output = 'TABLE'; TRUNCATE mysql.general_log;
+		SET GLOBAL general_log = ON;"
+	: >"$scratch/records/$logs"
+	"$@"
+	until_true 3 grep -q '"command":"quit"' "$scratch/records/$logs" || :
+	server_sql "$logs" "SET GLOBAL general_log = OFF"
+	record=n/a
+	[ "$tls" != - ] || return 0
+	server_sql "$logs" "SELECT thread_id, command_type, HEX(argument)
+		FROM mysql.general_log" >"$scratch/logged"
+	record=$(python3 "$here/record.py" drivers "$scratch/records/$logs" \
+	    "$scratch/logged" "$user" 2>"$scratch/differ") || {
+		record=-
+		{
+			echo "--- the record of $driver at $logs"
+			head -c 3000 "$scratch/differ"
+		} >>"$scratch/faults"
+	}
+}
+
+# The password of whoever logs in: of an account, or a code.
+password_of_account() {
+	case $1 in
+	person)	echo "person$(python3 "$here/totp.py" code "$code_secret")" ;;
+	*)	password_of "$1" ;;
+	esac
 }
 
 # try DRIVER SERVER ACCOUNT WHERE CA: "ok", or "-".
 try() {
 	case $4 in
 	direct)	eval "at=\$port_$2" ;;
+	code)
+		# For the scripts, which ask the server who they are.
+		SALLYPORT_ACCOUNT=$3
+		export SALLYPORT_ACCOUNT
+		eval "at=\$code_$2"
+		set -- "$1" "$2" person code "$5"
+		;;
 	*)	eval "at=\$gate_$2" ;;
 	esac
 	what=$(echo "$1" | tr - _)
@@ -243,14 +322,30 @@ try() {
 	fi
 }
 
+by_tls() {
+	tls=$(try "$driver" "$server" "$user" tls "$scratch/ca.pem")
+}
+
 row() {
+	server=$2
+	user=$3
 	direct=$(try "$1" "$2" "$3" direct '')
 	plain=$(try "$1" "$2" "$3" plain '')
-	tls=$(try "$1" "$2" "$3" tls "$scratch/ca.pem")
-	printf '%-14s %-8s %-10s %-10s %s\n' "$1" "$2" "$direct" "$plain" \
-	    "$tls"
-	if [ "$direct" != - ] &&
-	    { [ "$plain" = - ] || [ "$tls" = - ]; }; then
+	case $1 in
+	*-tests|*-test)
+		# Suites do what no code may, and more than can be told.
+		code=n/a
+		logged none by_tls
+		;;
+	*)
+		code=$(try "$1" "$2" "$3" code "$scratch/ca.pem")
+		logged "$2" by_tls
+		;;
+	esac
+	printf '%-14s %-8s %-10s %-10s %-10s %-6s %s\n' "$1" "$2" "$direct" \
+	    "$plain" "$tls" "$code" "$record"
+	if [ "$direct" != - ] && { [ "$plain" = - ] || [ "$tls" = - ] ||
+	    [ "$code" = - ] || [ "$record" = - ]; }; then
 		failed=$((failed + 1))
 	else
 		passed=$((passed + 1))
@@ -268,6 +363,11 @@ done
 outside=
 mkdir -p "$cache"
 scratch_begin
+# What LOAD DATA LOCAL INFILE sends.
+SALLYPORT_FILE=$scratch/load
+export SALLYPORT_FILE
+awk 'BEGIN { for (i = 0; i < 1000; i++) print i "\tline " i }' \
+    >"$SALLYPORT_FILE"
 get_peers
 have_maria11=
 servers_start
@@ -277,7 +377,8 @@ for name in $servers; do
 done
 start_gate
 : >"$scratch/faults"
-printf '%-14s %-8s %-10s %-10s %s\n' client server direct plain TLS
+printf '%-14s %-8s %-10s %-10s %-10s %-6s %s\n' client server direct plain \
+    TLS code record
 for driver; do
 	what=$(echo "$driver" | tr - _)
 	if ! ("get_$what") >"$scratch/get" 2>&1 </dev/null; then
