@@ -277,10 +277,12 @@ static struct options	 options = { .file = DEFAULT_FILE };
 static int
 check_build(const struct conf *conf, struct conf_report *report)
 {
-	if (WRITES_TABLES || !conf->query_table.wanted)
+	if (WRITES_TABLES ||
+	    (!conf->query_table.wanted && !conf->otp_table.wanted))
 		return 0;
-	conf_complain(report, "%s%squery_table: this sallyportd was built "
-	    "without libmariadb, which writes tables", CONF_FILE(conf));
+	conf_complain(report, "%s%s%s: this sallyportd was built without "
+	    "libmariadb, which speaks to databases", CONF_FILE(conf),
+	    conf->query_table.wanted ? "query_table" : "otp_table");
 	return -1;
 }
 

@@ -101,6 +101,11 @@ enum conf_greeting {
 	CONF_GREETING_SERVER,
 };
 
+enum conf_secrets {
+	CONF_SECRETS_FILE,
+	CONF_SECRETS_TABLE,
+};
+
 enum conf_login {
 	CONF_LOGIN_SERVER,		/* the server knows who may */
 	CONF_LOGIN_TOTP,		/* we do, by a one-time code */
@@ -231,6 +236,19 @@ struct conf_accounts {
 	size_t			 n;
 };
 
+/* A table of a database that dbclient reads or writes. */
+struct conf_table {
+	char		*server;
+	struct net_spec	 spec;			/* of it, by conf_finish() */
+	char		*user;
+	char		*password_file;		/* "" for none */
+	char		*database;
+	char		*name;
+	int		 tls;			/* enum conf_table_tls */
+	char		*ca;			/* "" for the system's */
+	bool		 wanted;		/* by conf_finish() */
+};
+
 struct conf_group {
 	char			*where;
 	char			*name;
@@ -348,18 +366,10 @@ struct conf {
 	struct conf_listener	*listeners;
 	size_t			 nlisteners;
 	size_t			 nservers;	/* of all backends */
-	struct {				/* for query_log.to "table" */
-		char		*server;
-		struct net_spec	 spec;		/* of it, by conf_finish() */
-		char		*user;
-		char		*password_file;	/* "" for none */
-		char		*database;
-		char		*name;
-		int		 tls;		/* enum conf_table_tls */
-		char		*ca;		/* "" for the system's */
-		bool		 wanted;	/* by conf_finish() */
-	} query_table;
+	struct conf_table	 query_table;	/* for query_log.to "table" */
+	struct conf_table	 otp_table;	/* for totp.secrets "table" */
 	struct {				/* for login "totp" */
+		int		 secrets;	/* enum conf_secrets */
 		char		*file;		/* who has which secret */
 		char		*state;		/* "" for none */
 		char		*password;	/* template, see prove.h */

@@ -201,45 +201,61 @@ conf_check_listener_mysql(const struct conf *conf, struct conf_listener *l,
 }
 
 static void
-check_server(struct conf *conf, struct conf_report *report)
+check_server(const struct conf *conf, const char *key, struct conf_table *t,
+    struct conf_report *report)
 {
 	const char	*fault;
 
-	if (net_parse(conf->query_table.server, false,
-	    &conf->query_table.spec, &fault) == -1)
-		conf_complain(report, "%s%squery_table.server: \"%s\": %s",
-		    CONF_FILE(conf), conf->query_table.server, fault);
-	else if (conf->query_table.spec.kind == NET_ANY)
-		conf_complain(report, "%s%squery_table.server: \"%s\": a "
-		    "server needs a host before the port", CONF_FILE(conf),
-		    conf->query_table.server);
+	if (net_parse(t->server, false, &t->spec, &fault) == -1)
+		conf_complain(report, "%s%s%s.server: \"%s\": %s",
+		    CONF_FILE(conf), key, t->server, fault);
+	else if (t->spec.kind == NET_ANY)
+		conf_complain(report, "%s%s%s.server: \"%s\": a server needs "
+		    "a host before the port", CONF_FILE(conf), key,
+		    t->server);
 }
 
-void
-conf_check_query_table(struct conf *conf, struct conf_report *report)
+/* `wanted' by what, as "query_log.to \"table\"". */
+static void
+check_table(const struct conf *conf, const char *key,
+    enum conf_section section, struct conf_table *t, const char *by,
+    struct conf_report *report)
 {
 	const char	*where = conf->file != NULL ? conf->file :
 			    "configuration";
+	char		 because[64];
 
-	check_server(conf, report);
-	conf->query_table.wanted = false;
-	for (size_t i = 0; i < conf->nlisteners; i++)
-		conf->query_table.wanted |=
-		    conf->listeners[i].query_log.kind == CONF_RECORD_TABLE;
-	if (!conf->query_table.wanted) {
-		conf_check_unused(where, "query_table",
-		    "without query_log.to \"table\"", CONF_QUERY_TABLE, conf,
-		    report);
+	check_server(conf, key, t, report);
+	if (!t->wanted) {
+		snprintf(because, sizeof(because), "without %s", by);
+		conf_check_unused(where, key, because, section, conf, report);
 		return;
 	}
-	if (conf->query_table.tls == CONF_TABLE_PLAIN &&
-	    conf->query_table.ca[0] != '\0')
-		conf_warn(report, "%s: query_table.ca: with tls \"off\" it is "
-		    "of no effect", where);
-	if (conf->query_table.user[0] == '\0')
-		conf_complain(report, "%s%squery_table.user: query_log.to "
-		    "\"table\" needs it", CONF_FILE(conf));
-	if (conf->query_table.database[0] == '\0')
-		conf_complain(report, "%s%squery_table.database: "
-		    "query_log.to \"table\" needs it", CONF_FILE(conf));
+	if (t->tls == CONF_TABLE_PLAIN && t->ca[0] != '\0')
+		conf_warn(report, "%s: %s.ca: with tls \"off\" it is of no "
+		    "effect", where, key);
+	if (t->user[0] == '\0')
+		conf_complain(report, "%s%s%s.user: %s needs it",
+		    CONF_FILE(conf), key, by);
+	if (t->database[0] == '\0')
+		conf_complain(report, "%s%s%s.database: %s needs it",
+		    CONF_FILE(conf), key, by);
+}
+
+void
+conf_check_tables(struct conf *conf, struct conf_report *report)
+{
+	conf->query_table.wanted = conf->otp_table.wanted = false;
+	for (size_t i = 0; i < conf->nlisteners; i++) {
+		const struct conf_listener	*l = &conf->listeners[i];
+
+		conf->query_table.wanted |=
+		    l->query_log.kind == CONF_RECORD_TABLE;
+		conf->otp_table.wanted |= l->login == CONF_LOGIN_TOTP &&
+		    conf->totp.secrets == CONF_SECRETS_TABLE;
+	}
+	check_table(conf, "query_table", CONF_QUERY_TABLE,
+	    &conf->query_table, "query_log.to \"table\"", report);
+	check_table(conf, "otp_table", CONF_OTP_TABLE, &conf->otp_table,
+	    "totp.secrets \"table\"", report);
 }

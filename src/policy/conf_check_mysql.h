@@ -14,8 +14,7 @@
 void	 conf_check_listener_mysql(const struct conf *conf,
 	    struct conf_listener *l, struct conf_report *report);
 
-/* Also resolves query_table.server, and whether it is wanted. */
-void	 conf_check_query_table(struct conf *conf,
-	    struct conf_report *report);
+/* Also resolves their servers, and whether they are wanted. */
+void	 conf_check_tables(struct conf *conf, struct conf_report *report);
 
 #endif

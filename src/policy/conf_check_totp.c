@@ -175,7 +175,11 @@ check_totp(const struct conf *conf, struct conf_report *report)
 {
 	const char	*why;
 
-	if (conf->totp.file[0] == '\0')
+	if (conf->totp.secrets == CONF_SECRETS_TABLE) {
+		if (conf->totp.file[0] != '\0')
+			conf_warn(report, "%s%stotp.file: with secrets "
+			    "\"table\" it is of no effect", CONF_FILE(conf));
+	} else if (conf->totp.file[0] == '\0')
 		conf_complain(report, "%s%stotp.file: login \"totp\" needs "
 		    "it", CONF_FILE(conf));
 	if (conf->totp.file[0] != '\0' &&

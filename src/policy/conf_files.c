@@ -16,6 +16,7 @@ static const char *const	 keys[] = {
 	[CONF_FILE_BACKEND_KEY] = "tls.key",
 	[CONF_FILE_SERVER_PUBLIC_KEY] = "server_public_key",
 	[CONF_FILE_TABLE_PASSWORD] = "query_table.password_file",
+	[CONF_FILE_OTP_PASSWORD] = "otp_table.password_file",
 	[CONF_FILE_ACCOUNT_PASSWORD] = "password_file",
 };
 
@@ -137,6 +138,10 @@ conf_files(const struct conf *conf, size_t *n)
 		add(&list, &(const struct owner){ 0, conf->file != NULL ?
 		    conf->file : "" }, CONF_FILE_TABLE_PASSWORD, 0,
 		    conf->query_table.password_file);
+	if (conf->otp_table.wanted)
+		add(&list, &(const struct owner){ 0, conf->file != NULL ?
+		    conf->file : "" }, CONF_FILE_OTP_PASSWORD, 0,
+		    conf->otp_table.password_file);
 	for (size_t i = 0; i < conf->accounts.n && conf->totp.wanted; i++)
 		add(&list, &(const struct owner){ i,
 		    conf->accounts.v[i].where }, CONF_FILE_ACCOUNT_PASSWORD, 0,
@@ -161,14 +166,14 @@ conf_file_is_secret(const struct conf_file *f)
 {
 	return f->kind == CONF_FILE_KEY ||
 	    f->kind == CONF_FILE_BACKEND_KEY ||
-	    f->kind == CONF_FILE_TABLE_PASSWORD ||
-	    f->kind == CONF_FILE_ACCOUNT_PASSWORD;
+	    conf_file_is_for_dbclient(f);
 }
 
 bool
 conf_file_is_for_dbclient(const struct conf_file *f)
 {
 	return f->kind == CONF_FILE_TABLE_PASSWORD ||
+	    f->kind == CONF_FILE_OTP_PASSWORD ||
 	    f->kind == CONF_FILE_ACCOUNT_PASSWORD;
 }
 

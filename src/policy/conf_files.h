@@ -30,6 +30,7 @@ enum conf_file_kind {
 	CONF_FILE_SERVER_PUBLIC_KEY,
 	/* Of the whole. */
 	CONF_FILE_TABLE_PASSWORD,
+	CONF_FILE_OTP_PASSWORD,
 	/* Of an account. */
 	CONF_FILE_ACCOUNT_PASSWORD,
 };

@@ -195,7 +195,7 @@ conf_finish(struct conf *conf, struct conf_report *report)
 	for (size_t i = 0; i < conf->nbackends; i++)
 		finish_backend(conf, i, report);
 	conf_check_links_tls(conf, report);
-	conf_check_query_table(conf, report);
+	conf_check_tables(conf, report);
 	conf_check_totp(conf, report);
 	conf_check_top(conf, report);
 	return report->nerrors == 0 ? 0 : -1;

@@ -25,6 +25,9 @@ static const char *const table_tls[] = {
 static const char *const logins[] = {
 	[CONF_LOGIN_SERVER] = "server", [CONF_LOGIN_TOTP] = "totp", NULL,
 };
+static const char *const secrets[] = {
+	[CONF_SECRETS_FILE] = "file", [CONF_SECRETS_TABLE] = "table", NULL,
+};
 static const char *const algorithms[] = {
 	[ONETIME_SHA1] = "SHA1", [ONETIME_SHA256] = "SHA256",
 	[ONETIME_SHA512] = "SHA512", NULL,
@@ -93,6 +96,9 @@ const struct conf_key	 conf_keys[] = {
 	{ CONF_TOP, "query_table", CONF_GROUP, 0, .preset = "",
 	    .inner = CONF_QUERY_TABLE,
 	    .help = "the table that records may go to" },
+	{ CONF_TOP, "otp_table", CONF_GROUP, 0, .preset = "",
+	    .inner = CONF_OTP_TABLE,
+	    .help = "the table that secrets may be in" },
 	{ CONF_TOP, "totp", CONF_GROUP, 0, .preset = "", .inner = CONF_TOTP,
 	    .help = "one-time codes, and who has which secret" },
 	{ CONF_TOP, "groups", CONF_GROUPS, TOP(groups), .preset = "",
@@ -338,6 +344,27 @@ const struct conf_key	 conf_keys[] = {
 	{ CONF_QUERY_TABLE, "ca", CONF_PATH, TOP(query_table.ca),
 	    .preset = "", .help = "who may have signed its certificate" },
 
+	{ CONF_OTP_TABLE, "server", CONF_STRING, TOP(otp_table.server),
+	    .preset = "127.0.0.1:3306", .help = "where the database is" },
+	{ CONF_OTP_TABLE, "user", CONF_STRING, TOP(otp_table.user),
+	    .preset = "", .help = "the account that reads" },
+	{ CONF_OTP_TABLE, "password_file", CONF_PATH,
+	    TOP(otp_table.password_file), .preset = "",
+	    .help = "the file whose first line is its password" },
+	{ CONF_OTP_TABLE, "database", CONF_STRING,
+	    TOP(otp_table.database), 0, 64, "",
+	    .help = "where the table is" },
+	{ CONF_OTP_TABLE, "name", CONF_NAME, TOP(otp_table.name),
+	    .preset = "otp_secret", .help = "what it is called" },
+	{ CONF_OTP_TABLE, "tls", CONF_ENUM, TOP(otp_table.tls),
+	    .preset = "off", .choices = table_tls,
+	    .help = "whether it is spoken to in TLS" },
+	{ CONF_OTP_TABLE, "ca", CONF_PATH, TOP(otp_table.ca),
+	    .preset = "", .help = "who may have signed its certificate" },
+
+	{ CONF_TOTP, "secrets", CONF_ENUM, TOP(totp.secrets),
+	    .preset = "file", .choices = secrets,
+	    .help = "where users and their secrets are" },
 	{ CONF_TOTP, "file", CONF_PATH, TOP(totp.file), .preset = "",
 	    .help = "the file of users and their secrets" },
 	{ CONF_TOTP, "state", CONF_PATH, TOP(totp.state), .preset = "",

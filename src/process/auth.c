@@ -9,6 +9,9 @@
  *		still have codes: MSG_CODE_STILL
  *	control	what administrators want: MSG_TOTP, see totp_ask.h
  *
+ * Secrets in a table are dbclient's to look up: whoever asks about one waits
+ * for its answer, and others do not.
+ *
  * A password never leaves: a worker is granted an account, and has its
  * server's nonce answered.  It waits for nobody, and whoever does not take its
  * answers is dropped.
@@ -43,6 +46,7 @@
 
 #define RESERVE_FDS	64		/* not for workers */
 #define GRANT_MS	30000
+#define LOOKUP_MS	2500		/* for dbclient to answer */
 
 struct auth;
 
@@ -52,6 +56,19 @@ struct grant {
 	uint32_t	 generation, listener, account;
 	int64_t		 until;		/* io_now_ms() */
 	unsigned int	 answered[CODE_ANSWERS];
+};
+
+/* A worker's question that waits for a secret. */
+struct waiting {
+	bool			 on;
+	bool			 still;		/* MSG_CODE_STILL */
+	uint32_t		 lookup;	/* the id that dbclient was given */
+	uint32_t		 id;		/* of the worker's message */
+	struct timer		 limit;
+	struct code_check	 check;
+	uint8_t			 answer[PROVE_ANSWER_MAX];
+	struct access_source	 source;
+	bool			 trusted;
 };
 
 /* Where somebody says hello: the workers of a pool, or control. */
@@ -69,6 +86,7 @@ struct peer {
 	const char	*pool;
 	uint32_t	 id;		/* of the message that is handled */
 	struct grant	 grant;
+	struct waiting	 waiting;
 	LIST_ENTRY(peer) link;
 };
 
@@ -79,6 +97,9 @@ struct auth {
 	struct watch	 master;
 	struct meet	*meets[SETUP_LANES_MAX];
 	size_t		 nmeets;
+	struct watch	 db;		/* the line to dbclient; fd or -1 */
+	uint32_t	 lookups;	/* ids given out */
+	uint32_t	 heard;		/* of the answer that is handled */
 	LIST_HEAD(, peer) peers;	/* for leak checkers */
 	size_t		 npeers, npeers_max;
 };
@@ -93,6 +114,7 @@ static void
 drop(struct peer *p)
 {
 	loop_unwatch(p->all->loop, &p->watch);
+	loop_unset(p->all->loop, &p->waiting.limit);
 	close(p->watch.fd);
 	LIST_REMOVE(p, link);
 	p->all->npeers--;
@@ -187,43 +209,63 @@ answer(struct peer *p, uint16_t type, const void *payload, size_t len)
 	return 0;
 }
 
+/* All is there that it takes. */
+static int
+decide(struct peer *p, const struct code_check *c,
+    const struct access_source *source, bool trusted)
+{
+	struct vault		*v = p->all->vault;
+	const struct conf	*conf = vault_conf(v, c->generation);
+	struct vault_result	 result;
+	char			 text[ACCESS_TEXT_MAX];
+	uint8_t			 buf[64];
+	struct wr		 w;
+
+	if (conf == NULL || vault_check(v, c, source, trusted,
+	    (int64_t)time(NULL), io_now_ms(), &result) == -1)
+		return -1;
+	if (result.pass.verdict == CODE_OK)
+		grant(p, c, &result.pass);
+	else
+		log_refusal(c, conf->listeners[c->listener].name,
+		    access_source_text(source, text, sizeof(text)), &result);
+	wr_init(&w, buf, sizeof(buf));
+	(void)code_pass_encode(&w, &result.pass);
+	return answer(p, MSG_CODE_CHECK + 1, buf, wr_len(&w));
+}
+
+static int	 look_up(struct peer *, const char *);
+
 static int
 on_check(void *ctx, struct rd *r, int *fds)
 {
 	struct peer			*p = ctx;
 	struct vault			*v = p->all->vault;
-	struct code_check		 c;
-	struct vault_result		 result;
-	struct access_source		 source;
+	struct waiting			*w = &p->waiting;
+	struct code_check		*c = &w->check;
 	struct net_addr			 peer;
 	const struct conf		*conf;
 	const struct conf_listener	*l;
-	char				 text[ACCESS_TEXT_MAX];
-	uint8_t				 buf[64];
-	struct wr			 w;
 
 	p->grant.id = 0;
-	if (code_check_decode(r, &c) == -1)
+	if (w->on || code_check_decode(r, c) == -1)
 		return -1;
-	conf = vault_conf(v, c.generation);
-	if (conf == NULL || c.listener >= conf->nlisteners)
+	conf = vault_conf(v, c->generation);
+	if (conf == NULL || c->listener >= conf->nlisteners)
 		return -1;
-	l = &conf->listeners[c.listener];
+	l = &conf->listeners[c->listener];
 	/* Each pool speaks for its own listeners. */
 	if (strcmp(l->pool, p->pool) != 0)
 		return -1;
-	find_source(l, &c, fds[0], &peer, &source);
-	if (vault_check(v, &c, &source, is_trusted(conf, &peer, &source),
-	    (int64_t)time(NULL), io_now_ms(), &result) == -1)
-		return -1;
-	if (result.pass.verdict == CODE_OK)
-		grant(p, &c, &result.pass);
-	else
-		log_refusal(&c, l->name, access_source_text(&source, text,
-		    sizeof(text)), &result);
-	wr_init(&w, buf, sizeof(buf));
-	(void)code_pass_encode(&w, &result.pass);
-	return answer(p, MSG_CODE_CHECK + 1, buf, wr_len(&w));
+	find_source(l, c, fds[0], &peer, &w->source);
+	w->trusted = is_trusted(conf, &peer, &w->source);
+	if (!vault_must_ask(v, c->user, io_now_ms()))
+		return decide(p, c, &w->source, w->trusted);
+	if (c->answer.bytes.len > 0)
+		memcpy(w->answer, c->answer.bytes.p, c->answer.bytes.len);
+	c->answer.bytes.p = w->answer;
+	w->still = false;
+	return look_up(p, c->user);
 }
 
 /* A server that has to be told the password first is logged in to twice. */
@@ -258,20 +300,171 @@ on_answer(void *ctx, struct rd *r, int *fds)
 }
 
 static int
+say_still(struct peer *p)
+{
+	const uint8_t	 still = vault_has(p->all->vault,
+			    p->waiting.check.user);
+
+	return answer(p, MSG_CODE_STILL + 1, &still, sizeof(still));
+}
+
+static int
 on_still(void *ctx, struct rd *r, int *fds)
 {
 	struct peer	*p = ctx;
-	char		 user[TOTP_NAME_MAX] = "";
-	uint8_t		 still;
+	char		*user = p->waiting.check.user;
 
 	(void)fds;
-	if (r->left >= sizeof(user))
+	if (p->waiting.on || r->left >= TOTP_NAME_MAX)
 		return -1;
+	memset(user, 0, TOTP_NAME_MAX);
 	if (r->left > 0)
 		memcpy(user, r->p, r->left);
 	(void)rd_take(r, r->left);
-	still = vault_has(p->all->vault, user);
-	return answer(p, MSG_CODE_STILL + 1, &still, sizeof(still));
+	p->waiting.still = true;
+	if (vault_must_ask(p->all->vault, user, io_now_ms()))
+		return look_up(p, user);
+	return say_still(p);
+}
+
+/* --- what dbclient is asked */
+
+/* The secret is known, or that there is none. */
+static void
+go_on(struct peer *p)
+{
+	struct waiting	*w = &p->waiting;
+
+	w->on = false;
+	loop_unset(p->all->loop, &w->limit);
+	p->id = w->id;
+	if (w->still)
+		(void)say_still(p);
+	else if (decide(p, &w->check, &w->source, w->trusted) == -1)
+		(void)shutdown(p->watch.fd, SHUT_RDWR);
+}
+
+/* Nobody knows: who is in stays, and who is not may try later. */
+static void
+give_up(struct peer *p)
+{
+	struct waiting		*w = &p->waiting;
+	struct code_pass	 pass = { .verdict = CODE_LATER };
+	const uint8_t		 still = 1;
+	uint8_t			 buf[64];
+	struct wr		 o;
+
+	w->on = false;
+	loop_unset(p->all->loop, &w->limit);
+	p->id = w->id;
+	if (w->still) {
+		(void)answer(p, MSG_CODE_STILL + 1, &still, sizeof(still));
+		return;
+	}
+	log_warn("the secret of %s cannot be had now", w->check.user);
+	wr_init(&o, buf, sizeof(buf));
+	(void)code_pass_encode(&o, &pass);
+	(void)answer(p, MSG_CODE_CHECK + 1, buf, wr_len(&o));
+}
+
+static void
+on_late(void *ctx)
+{
+	give_up(ctx);
+}
+
+static void
+hang_up_db(struct auth *a)
+{
+	struct peer	*p;
+
+	loop_unwatch(a->loop, &a->db);
+	close(a->db.fd);
+	a->db.fd = -1;
+	LIST_FOREACH(p, &a->peers, link)
+		if (p->waiting.on)
+			give_up(p);
+}
+
+static int
+on_secret(void *ctx, struct rd *r, int *fds)
+{
+	struct auth	*a = ctx;
+	struct peer	*p;
+	uint8_t		 result = rd_u8(r);
+	char		 secret[256] = "";
+
+	(void)fds;
+	if (!rd_ok(r) || result > SECRET_AWAY || r->left >= sizeof(secret))
+		return -1;
+	if (r->left > 0)
+		memcpy(secret, r->p, r->left);
+	(void)rd_take(r, r->left);
+	LIST_FOREACH(p, &a->peers, link) {
+		if (!p->waiting.on || p->waiting.lookup != a->heard)
+			continue;
+		if (result == SECRET_AWAY)
+			give_up(p);
+		else {
+			vault_learn(a->vault, p->waiting.check.user,
+			    result == SECRET_FOUND ? secret : NULL,
+			    io_now_ms());
+			go_on(p);
+		}
+		break;
+	}
+	OPENSSL_cleanse(secret, sizeof(secret));
+	return 0;
+}
+
+static const struct channel_rule secrets[] = {
+	{ MSG_SECRET + 1,	ROLE_DBCLIENT,	0,	on_secret },
+};
+
+static void
+on_db(void *ctx, uint32_t events)
+{
+	struct auth	*a = ctx;
+
+	(void)events;
+	if (channel_dispatch_id(a->db.fd, ROLE_DBCLIENT, secrets,
+	    nitems(secrets), a, &a->heard) != 1)
+		hang_up_db(a);
+}
+
+static int
+dial_db(struct auth *a)
+{
+	int	 ends[2], rc;
+
+	if (a->s->dbclient_fd == -1 || channel_pair(ends) == -1)
+		return -1;
+	rc = channel_send(a->s->dbclient_fd, MSG_HELLO, NULL, 0, &ends[1], 1);
+	close(ends[1]);
+	a->db = (struct watch){ .fd = ends[0], .run = on_db, .ctx = a };
+	if (rc == 0 && loop_watch(a->loop, &a->db, EPOLLIN) == 0)
+		return 0;
+	close(ends[0]);
+	a->db.fd = -1;
+	return -1;
+}
+
+static int
+look_up(struct peer *p, const char *user)
+{
+	struct auth	*a = p->all;
+	struct waiting	*w = &p->waiting;
+
+	w->on = true;
+	w->id = p->id;
+	w->lookup = ++a->lookups;
+	w->limit = (struct timer){ .run = on_late, .ctx = p };
+	loop_set(a->loop, &w->limit, io_now_ms() + LOOKUP_MS);
+	if ((a->db.fd == -1 && dial_db(a) == -1) ||
+	    channel_send_id(a->db.fd, MSG_SECRET, w->lookup, user,
+	    strlen(user)) == -1)
+		give_up(p);
+	return 0;
 }
 
 /* --- what control asks */
@@ -281,14 +474,16 @@ list(struct auth *a, const char *from, char *text, size_t size)
 {
 	size_t	 i = strtoul(from, NULL, 10), n = 0;
 	char	 line[VAULT_WHY_MAX];
+	int	 rc;
 
-	text[0] = '\0';
-	while (vault_person_text(a->vault, i++, line, sizeof(line)) == 0) {
+	while ((rc = vault_person_text(a->vault, i++, line)) == 1) {
 		if (n + strlen(line) + 2 > size)
-			break;
+			return 0;
 		n += (size_t)snprintf(text + n, size - n, "%s\n", line);
 	}
-	return 0;
+	if (rc == -1)
+		snprintf(text, size, "%s", line);
+	return rc;
 }
 
 /* The text that answers, or with -1 why not. */
@@ -474,7 +669,8 @@ is_given(const struct setup_generation *gen)
 		    !conf_file_is_for_auth(&files[i]);
 	free(files);
 	if (gen->conf->totp.wanted)
-		given &= gen->stores[STORE_PEOPLE] != -1 &&
+		given &= (gen->stores[STORE_PEOPLE] != -1 ||
+		    gen->conf->totp.secrets == CONF_SECRETS_TABLE) &&
 		    (gen->conf->totp.state[0] == '\0' ||
 		    gen->stores[STORE_USED] != -1);
 	return given;
@@ -615,6 +811,7 @@ begin(struct auth *a)
 		if (vault_add(a->vault, &a->s->generations[i], why) == -1)
 			log_fatal(1, "%s", why);
 	a->npeers_max = peers_max();
+	a->db.fd = -1;
 	LIST_INIT(&a->peers);
 	a->master = (struct watch){
 		.fd = a->s->channel, .run = on_master, .ctx = a,

@@ -84,6 +84,10 @@ enum {
 	MSG_CODE_ANSWER = 96,
 	MSG_CODE_STILL = 102,
 
+	/* auth to dbclient: a name, to the end; answer: enum secret_result
+	   u8; the secret, to the end */
+	MSG_SECRET = 106,
+
 	/* A worker to dbclient: generation, account and server by their
 	   numbers, all u32, are to meet; answer: why not, to the end */
 	MSG_WARM = 104,

@@ -330,6 +330,8 @@ give_logger(const struct giving *g, const struct master *m)
 static int
 give_dbclient(const struct giving *g, const struct master *m)
 {
+	if (give_meet(g, ROLE_AUTH, "", m->dbclient.in, -1) == -1)
+		return -1;
 	for (size_t i = 0; i < m->npools; i++)
 		if (give_pool(g, ROLE_DBCLIENT, m->pools[i]) == -1)
 			return -1;
@@ -350,7 +352,8 @@ give_keeper(const struct giving *g, const struct master *m)
 static int
 give_auth(const struct giving *g, const struct master *m)
 {
-	if (give_meet(g, ROLE_CONTROL, "", m->auth.in, -1) == -1)
+	if (give_meet(g, ROLE_CONTROL, "", m->auth.in, -1) == -1 ||
+	    give_u32(g, MSG_SERVICE, ROLE_DBCLIENT, m->dbclient.out) == -1)
 		return -1;
 	for (size_t i = 0; i < m->npools; i++)
 		if (give_pool(g, ROLE_AUTH, m->pools[i]) == -1)

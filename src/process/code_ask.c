@@ -93,7 +93,7 @@ code_pass_decode(struct rd *r, struct code_pass *p)
 	p->account = rd_u32(r);
 	p->grant = rd_u64(r);
 	stored = rd_take(r, sizeof(p->stored));
-	if (!rd_end(r) || verdict > CODE_WAIT)
+	if (!rd_end(r) || verdict > CODE_LATER)
 		return -1;
 	p->verdict = (enum code_verdict)verdict;
 	memcpy(p->stored, stored, sizeof(p->stored));

@@ -37,6 +37,7 @@ enum code_verdict {
 	CODE_OK,
 	CODE_DENIED,
 	CODE_WAIT,			/* too many tries */
+	CODE_LATER,			/* the secret cannot be had now */
 };
 
 enum code_answer {

@@ -54,6 +54,8 @@ check(void *ctx, const struct mysql_code_try *t, struct mysql_code_pass *p)
 	memcpy(c.answer.nonce, t->nonce, sizeof(c.answer.nonce));
 	if (code_ask_check(ss->s->codes, &c, ss->front.fd, &pass) == -1)
 		return -1;
+	if (pass.verdict == CODE_LATER)
+		return -1;
 	p->right = pass.verdict == CODE_OK;
 	p->wait_s = pass.verdict == CODE_WAIT ? pass.wait_s : 0;
 	if (!p->right)

@@ -7,12 +7,16 @@
  *		MSG_MEET
  *	worker	MSG_RECORD, over the lanes; to log in with an account of its
  *		pool: MSG_WARM
+ *	auth	the secret of a user: MSG_SECRET
  *
  * Who waits for a database waits here: lanes are read on meanwhile, as far as
  * there is room for what comes.
  */
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+
+#include <bsd/sys/queue.h>
 
 #include <errno.h>
 #include <signal.h>
@@ -29,6 +33,7 @@
 #include "base/msg.h"
 #include "base/sig.h"
 #include "policy/conf_files.h"
+#include "policy/totp_text.h"
 #include "process/channel.h"
 #include "process/lane_in.h"
 #include "process/record_in.h"
@@ -36,6 +41,7 @@
 #include "process/sandbox.h"
 #ifdef HAVE_LIBMARIADB
 #include "process/dblib.h"
+#include "process/lookup.h"
 #include "process/table.h"
 #include "process/warm.h"
 #endif
@@ -47,18 +53,28 @@
 
 struct dbclient;
 
-/* Where the workers of a pool say hello. */
+/* Where the workers of a pool say hello, or auth. */
 struct meet {
 	struct dbclient		*all;
 	struct watch		 watch;
+	unsigned int		 role;
 	char			 pool[SETUP_NAME_MAX];
 };
 
-/* A worker's line. */
+/* A name that auth wants to know the secret of. */
+struct wish {
+	struct peer		*peer;
+	uint32_t		 id;		/* of the message */
+	LIST_ENTRY(wish)	 link;
+};
+
+/* A line to a worker, or to auth. */
 struct peer {
 	struct dbclient		*all;
 	struct watch		 watch;
+	unsigned int		 role;
 	const char		*pool;
+	LIST_HEAD(, wish)	 wishes;
 	uint32_t		 id;		/* of the message that is handled */
 	struct warm		*warm;		/* or NULL */
 	uint32_t		 asked;		/* the message that it is for */
@@ -80,6 +96,7 @@ struct dbclient {
 	struct timer		 again;
 	struct record_in	 in;
 	const struct dblib	*lib;		/* or NULL */
+	struct lookup		*lookup;	/* or NULL */
 	struct meet		*meets[SETUP_LANES_MAX];
 	size_t			 nmeets;
 	size_t			 npeers;
@@ -270,6 +287,10 @@ use(struct dbclient *d, uint32_t number)
 	if (gen == NULL)
 		gen = &d->s->generations[d->s->ngenerations - 1];
 	log_init("dbclient", (enum logline_level)gen->conf->log.level);
+	if (d->lookup != NULL)
+		lookup_configure(d->lookup, gen->conf->otp_table.wanted ?
+		    &gen->conf->otp_table : NULL, password_of(gen,
+		    CONF_FILE_OTP_PASSWORD, 0));
 	if (!gen->conf->query_table.wanted) {
 		proc_title("dbclient");
 		return;
@@ -331,10 +352,16 @@ on_lane_in(void *ctx, struct rd *r, int *fds)
 static void
 drop(struct peer *p)
 {
+	struct wish	*w, *next;
+
 	loop_unwatch(p->all->loop, &p->watch);
 	close(p->watch.fd);
 	if (p->warm != NULL)
 		warm_forget(p->warm);
+	LIST_FOREACH_SAFE(w, &p->wishes, link, next) {
+		lookup_forget(p->all->lookup, w);
+		free(w);
+	}
 	p->all->npeers--;
 	free(p);
 }
@@ -422,8 +449,52 @@ on_warm(void *ctx, struct rd *r, int *fds)
 	return p->warm != NULL ? 0 : answer(p, p->id, why);
 }
 
+static void
+on_secret_known(void *ctx, enum secret_result result, const char *secret)
+{
+	struct wish	*w = ctx;
+	struct peer	*p = w->peer;
+	uint8_t		 buf[512];
+	struct wr	 o;
+
+	wr_init(&o, buf, sizeof(buf));
+	wr_u8(&o, (uint8_t)result);
+	wr_bytes(&o, secret, strlen(secret));
+	if (channel_send_id(p->watch.fd, MSG_SECRET + 1, w->id, buf,
+	    wr_len(&o)) == -1)
+		(void)shutdown(p->watch.fd, SHUT_RDWR);
+	explicit_bzero(buf, sizeof(buf));
+	LIST_REMOVE(w, link);
+	free(w);
+}
+
+static int
+on_secret(void *ctx, struct rd *r, int *fds)
+{
+	struct peer	*p = ctx;
+	struct wish	*w;
+	char		 name[TOTP_NAME_MAX] = "";
+	size_t		 len = r->left;
+
+	(void)fds;
+	if (len == 0 || len >= sizeof(name))
+		return -1;
+	memcpy(name, rd_take(r, len), len);
+	w = mem_calloc(1, sizeof(*w));
+	w->peer = p;
+	w->id = p->id;
+	LIST_INSERT_HEAD(&p->wishes, w, link);
+	/* What nobody can be called would be none in the table either. */
+	if (p->all->lookup == NULL || !totp_is_name(name, strlen(name)))
+		on_secret_known(w, SECRET_AWAY, "");
+	else
+		lookup_ask(p->all->lookup, name, on_secret_known, w);
+	return 0;
+}
+
 static const struct channel_rule requests[] = {
 	{ MSG_WARM,	ROLE_WORKER,	0,	on_warm },
+	{ MSG_SECRET,	ROLE_AUTH,	0,	on_secret },
 };
 
 static void
@@ -432,12 +503,12 @@ on_peer(void *ctx, uint32_t events)
 	struct peer	*p = ctx;
 
 	(void)events;
-	switch (channel_dispatch_id(p->watch.fd, ROLE_WORKER, requests,
+	switch (channel_dispatch_id(p->watch.fd, p->role, requests,
 	    nitems(requests), p, &p->id)) {
 	case 1:
 		return;
 	case -1:
-		log_warn("a worker of pool %s said what it may not and is "
+		log_warn("a process of pool %s said what it may not and is "
 		    "heard no more", p->pool);
 	}
 	drop(p);
@@ -452,11 +523,13 @@ on_hello(void *ctx, struct rd *r, int *fds)
 	(void)r;
 	if (!channel_is_one(fds[0]))
 		return -1;
-	if (m->all->npeers == PEERS_MAX)
+	if (m->all->npeers >= PEERS_MAX && m->role == ROLE_WORKER)
 		return 0;
 	p = mem_calloc(1, sizeof(*p));
 	p->all = m->all;
+	p->role = m->role;
 	p->pool = m->pool;
+	LIST_INIT(&p->wishes);
 	p->watch = (struct watch){ .fd = fds[0], .run = on_peer, .ctx = p };
 	if (loop_watch(m->all->loop, &p->watch, EPOLLIN) == -1) {
 		free(p);
@@ -468,7 +541,7 @@ on_hello(void *ctx, struct rd *r, int *fds)
 }
 
 static const struct channel_rule greetings[] = {
-	{ MSG_HELLO,	ROLE_WORKER,	1,	on_hello },
+	{ MSG_HELLO,	ROLE_WORKER | ROLE_AUTH,	1,	on_hello },
 };
 
 static void
@@ -477,7 +550,7 @@ on_meet(void *ctx, uint32_t events)
 	struct meet	*m = ctx;
 
 	(void)events;
-	if (channel_dispatch(m->watch.fd, ROLE_WORKER, greetings,
+	if (channel_dispatch(m->watch.fd, m->role, greetings,
 	    nitems(greetings), m) == 0)
 		loop_unwatch(m->all->loop, &m->watch);
 }
@@ -488,6 +561,7 @@ add_meet(struct dbclient *d, const struct setup_meet *from)
 	struct meet	*m = mem_calloc(1, sizeof(*m));
 
 	m->all = d;
+	m->role = from->role;
 	memcpy(m->pool, from->pool, sizeof(m->pool));
 	m->watch = (struct watch){ .fd = from->fd, .run = on_meet, .ctx = m };
 	if (loop_watch(d->loop, &m->watch, EPOLLIN) == -1)
@@ -545,6 +619,7 @@ finish(struct dbclient *d)
 		(void)loop_turn(d->loop);
 	if (d->table != NULL)
 		table_free(&d->table);
+	lookup_free(&d->lookup);
 	exit(0);
 }
 
@@ -566,6 +641,8 @@ dbclient_main(struct setup *s)
 	d->lib = dblib_load(&why);
 	if (d->lib == NULL)
 		log_warn("libmariadb is not here: %s", why);
+	else
+		d->lookup = lookup_new(d->loop, d->lib);
 	use(d, s->committed);
 	for (size_t i = 0; i < s->nmeets; i++)
 		add_meet(d, &s->meets[i]);

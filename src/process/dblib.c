@@ -39,11 +39,61 @@ dblib_load(const char **why)
 	    !find(h, &lib.get_timeout, "mysql_get_timeout_value_ms") ||
 	    !find(h, &lib.get_errno, "mysql_errno") ||
 	    !find(h, &lib.get_error, "mysql_error") ||
-	    !find(h, &lib.close, "mysql_close")) {
+	    !find(h, &lib.close, "mysql_close") ||
+	    !find(h, &lib.store_start, "mysql_store_result_start") ||
+	    !find(h, &lib.store_cont, "mysql_store_result_cont") ||
+	    !find(h, &lib.fetch_row, "mysql_fetch_row") ||
+	    !find(h, &lib.free_result, "mysql_free_result")) {
 		*why = dlerror();
 		return NULL;
 	}
 	return &lib;
+}
+
+static void
+set_options(const struct dblib *lib, MYSQL *db, const struct conf_table *t,
+    unsigned int seconds)
+{
+	const char	 yes = 1;
+	const char	*begin = "SET SESSION sql_mode = '', time_zone = "
+			    "'SYSTEM'";
+
+	lib->options(db, MYSQL_OPT_NONBLOCK, NULL);
+	lib->options(db, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
+	lib->options(db, MYSQL_OPT_READ_TIMEOUT, &seconds);
+	lib->options(db, MYSQL_OPT_WRITE_TIMEOUT, &seconds);
+	lib->options(db, MYSQL_SET_CHARSET_NAME, "utf8mb4");
+	/* A value that a column cannot hold is cut, and no error. */
+	lib->options(db, MYSQL_INIT_COMMAND, begin);
+	if (t->tls == CONF_TABLE_PLAIN)
+		return;
+	lib->options(db, MYSQL_OPT_SSL_ENFORCE, &yes);
+	if (t->tls == CONF_TABLE_VERIFY)
+		lib->options(db, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &yes);
+	if (t->ca[0] != '\0')
+		lib->options(db, MYSQL_OPT_SSL_CA, t->ca);
+}
+
+int
+dblib_connect(const struct dblib *lib, MYSQL **ret, MYSQL *db,
+    const struct conf_table *t, const char *password, unsigned int seconds)
+{
+	const struct net_spec	*s = &t->spec;
+	const char		*path = NULL, *host = NULL;
+	char			 text[NET_TEXT_MAX];
+	uint16_t		 port = s->port;
+
+	if (s->kind == NET_NAME)
+		host = s->name;
+	else if (s->addr.u.sa.sa_family == AF_UNIX)
+		path = t->server + strlen("unix:");
+	else {
+		port = net_port(&s->addr);
+		host = net_host_text(&s->addr, text, sizeof(text));
+	}
+	set_options(lib, db, t, seconds);
+	return lib->connect_start(ret, db, host, t->user, password,
+	    t->database, port, path, 0);
 }
 
 uint32_t

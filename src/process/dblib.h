@@ -9,6 +9,8 @@
 
 #include <stdint.h>
 
+#include "policy/conf.h"
+
 /* What of it is used; the loader fills it in. */
 struct dblib {
 	__typeof__(mysql_init)			*init;
@@ -22,10 +24,22 @@ struct dblib {
 	__typeof__(mysql_errno)			*get_errno;
 	__typeof__(mysql_error)			*get_error;
 	__typeof__(mysql_close)			*close;
+	__typeof__(mysql_store_result_start)	*store_start;
+	__typeof__(mysql_store_result_cont)	*store_cont;
+	__typeof__(mysql_fetch_row)		*fetch_row;
+	__typeof__(mysql_free_result)		*free_result;
 };
 
 /* The same each time; NULL and *why when there is none. */
 const struct dblib	*dblib_load(const char **why);
+
+/*
+ * Begin to connect to where a table is, as connect_start does; each thing that
+ * the database does may take so many seconds.
+ */
+int	 dblib_connect(const struct dblib *lib, MYSQL **ret, MYSQL *db,
+	    const struct conf_table *t, const char *password,
+	    unsigned int seconds);
 
 /* What it waits for, MYSQL_WAIT_, as events of epoll(7); and back. */
 uint32_t	 dblib_events(int status);

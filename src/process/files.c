@@ -172,7 +172,8 @@ find(const struct files *files, const struct conf_file *f)
 static char *
 owner_text(const struct conf *conf, const struct conf_file *f)
 {
-	if (f->kind == CONF_FILE_TABLE_PASSWORD)
+	if (f->kind == CONF_FILE_TABLE_PASSWORD ||
+	    f->kind == CONF_FILE_OTP_PASSWORD)
 		return mem_strdup("");
 	if (f->kind == CONF_FILE_ACCOUNT_PASSWORD)
 		return mem_printf("account %s: ",

@@ -602,7 +602,8 @@ plan_make(struct master *m, struct conf *conf, struct files *files)
 	}
 	if (lane_new(&m->lane, LANE_BYTES) == -1 ||
 	    rendezvous_new(&m->keeper) == -1 ||
-	    rendezvous_new(&m->auth) == -1) {
+	    rendezvous_new(&m->auth) == -1 ||
+	    rendezvous_new(&m->dbclient) == -1) {
 		log_error("socketpair: %s", strerror(errno));
 		return EXIT_RUNTIME;
 	}

@@ -144,6 +144,7 @@ struct master {
 	struct lane			 lane;		/* of all but pools */
 	struct rendezvous		 keeper;	/* for control */
 	struct rendezvous		 auth;		/* the same */
+	struct rendezvous		 dbclient;	/* for auth */
 	struct pool			**pools;
 	size_t				 npools;
 	struct post			**posts;

@@ -19,7 +19,8 @@ static const char *const	 keys[STORES] = {
 static const char *
 path_of(const struct conf *conf, int which)
 {
-	if (!conf->totp.wanted)
+	if (!conf->totp.wanted || (which == STORE_PEOPLE &&
+	    conf->totp.secrets == CONF_SECRETS_TABLE))
 		return "";
 	return which == STORE_PEOPLE ? conf->totp.file : conf->totp.state;
 }

@@ -189,61 +189,20 @@ go_on(struct table *t, int status)
 }
 
 static void
-set_options(struct table *t)
-{
-	const unsigned int	 seconds = TIMEOUT_S;
-	const char		 yes = 1;
-	const char		*begin = "SET SESSION sql_mode = '', time_zone"
-				    " = 'SYSTEM'";
-	int			 tls = t->conf->query_table.tls;
-
-	t->lib->options(t->db, MYSQL_OPT_NONBLOCK, NULL);
-	t->lib->options(t->db, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
-	t->lib->options(t->db, MYSQL_OPT_READ_TIMEOUT, &seconds);
-	t->lib->options(t->db, MYSQL_OPT_WRITE_TIMEOUT, &seconds);
-	t->lib->options(t->db, MYSQL_SET_CHARSET_NAME, "utf8mb4");
-	/* A value that a column cannot hold is cut, and no error. */
-	t->lib->options(t->db, MYSQL_INIT_COMMAND, begin);
-	if (tls == CONF_TABLE_PLAIN)
-		return;
-	t->lib->options(t->db, MYSQL_OPT_SSL_ENFORCE, &yes);
-	if (tls == CONF_TABLE_VERIFY)
-		t->lib->options(t->db, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &yes);
-	if (t->conf->query_table.ca[0] != '\0')
-		t->lib->options(t->db, MYSQL_OPT_SSL_CA,
-		    t->conf->query_table.ca);
-}
-
-static void
 connect_to(struct table *t)
 {
-	const struct net_spec	*s = &t->conf->query_table.spec;
-	const char		*path = NULL;
-	char			 text[NET_TEXT_MAX];
-	const char		*host = NULL;
-	uint16_t		 port = s->port;
-	MYSQL			*db = NULL;
-	int			 status;
+	MYSQL	*db = NULL;
+	int	 status;
 
-	if (s->kind == NET_NAME)
-		host = s->name;
-	else if (s->addr.u.sa.sa_family == AF_UNIX)
-		path = t->conf->query_table.server + strlen("unix:");
-	else {
-		port = net_port(&s->addr);
-		host = net_host_text(&s->addr, text, sizeof(text));
-	}
 	t->db = t->lib->init(NULL);
 	if (t->db == NULL) {
 		fail(t, "no memory");
 		return;
 	}
-	set_options(t);
 	t->state = CONNECTING;
 	loop_set(t->loop, &t->limit, io_now_ms() + TIMEOUT_S * 1000);
-	status = t->lib->connect_start(&db, t->db, host,
-	    t->conf->query_table.user, t->password,
-	    t->conf->query_table.database, port, path, 0);
+	status = dblib_connect(t->lib, &db, t->db, &t->conf->query_table,
+	    t->password, TIMEOUT_S);
 	if (status != 0)
 		await(t, status);
 	else if (db == NULL)

@@ -1,5 +1,6 @@
 /*
- * totp_ask.h - what control asks of auth for administrators.
+ * totp_ask.h - what control asks of auth for administrators, and what auth hears
+ * of dbclient (MSG_SECRET).
  *
  *	MSG_TOTP	what u8 (enum totp_what), name u8 and so many bytes;
  *			an argument, to the end
@@ -25,6 +26,12 @@ enum totp_what {
 	TOTP_RECOVERY,
 	TOTP_UNLOCK,
 	TOTP_WHATS,			/* so many there are */
+};
+
+enum secret_result {
+	SECRET_FOUND,
+	SECRET_NONE,			/* the table names nobody so */
+	SECRET_AWAY,			/* nobody can say */
 };
 
 #define TOTP_ARGUMENT_MAX	512	/* bytes */

@@ -1,5 +1,6 @@
 #include <sys/stat.h>
 
+#include <bsd/sys/tree.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
@@ -24,6 +25,7 @@
 
 #define SEED		32
 #define GUESSES		65536	/* of users, and of sources */
+#define LEARNT_MAX	4096	/* users of a table */
 #define MEMORY_MS	((int64_t)24 * 3600 * 1000)	/* of wrong codes */
 #define LATE_S		60	/* that another auth may check codes on, while
 				   it ends */
@@ -39,6 +41,15 @@ struct known {
 	EVP_PKEY	**keys;		/* of each backend; NULL: none */
 };
 
+/* What a table said of a user. */
+struct learnt {
+	RB_ENTRY(learnt)	 link;
+	struct person		 person;	/* nsecret 0: there is none */
+	int64_t			 at_ms;
+};
+
+RB_HEAD(learnts, learnt);
+
 struct vault {
 	uint8_t			 seed[SEED];
 	struct known		*known;
@@ -46,12 +57,25 @@ struct vault {
 	uint32_t		 now;		/* generation in use */
 	struct people		*people;
 	struct stat		 people_st;	/* of what was read */
+	struct learnts		 learnt;
+	size_t			 nlearnt;
 	struct person		 nobody;
 	struct used		*used;
 	struct stat		 used_st;	/* of the file in use */
 	char			 owner[OWNER_LEN + 1];
 	struct guess		*users, *sources;
 };
+
+static int
+by_name(const struct learnt *a, const struct learnt *b)
+{
+	return strcmp(a->person.name, b->person.name);
+}
+
+RB_PROTOTYPE_INTERNAL(learnts, learnt, link, by_name,
+    static __attribute__((unused)))
+RB_GENERATE_INTERNAL(learnts, learnt, link, by_name,
+    static __attribute__((unused)))
 
 static struct known *
 find(const struct vault *v, uint32_t generation)
@@ -88,6 +112,7 @@ vault_new(const uint8_t *seed)
 
 	memcpy(v->seed, seed, sizeof(v->seed));
 	v->used = used_new();
+	RB_INIT(&v->learnt);
 	v->users = guess_new(GUESSES);
 	v->sources = guess_new(GUESSES);
 	v->nobody.nsecret = SECRET_NEW;
@@ -107,6 +132,14 @@ free_secret(char *secret)
 }
 
 static void
+drop_learnt(struct vault *v, struct learnt *l)
+{
+	RB_REMOVE(learnts, &v->learnt, l);
+	v->nlearnt--;
+	OPENSSL_secure_clear_free(l, sizeof(*l));
+}
+
+static void
 release(struct known *k)
 {
 	for (size_t i = 0; i < k->conf->accounts.n; i++)
@@ -121,12 +154,15 @@ void
 vault_free(struct vault **vp)
 {
 	struct vault	*v = *vp;
+	struct learnt	*l;
 
 	if (v == NULL)
 		return;
 	for (size_t i = 0; i < v->nknown; i++)
 		release(&v->known[i]);
 	free(v->known);
+	while ((l = RB_MIN(learnts, &v->learnt)) != NULL)
+		drop_learnt(v, l);
 	people_free(&v->people);
 	used_free(&v->used);
 	guess_free(&v->users);
@@ -316,11 +352,106 @@ vault_count(const struct vault *v)
 	return v->people != NULL ? people_count(v->people) : 0;
 }
 
+static bool
+is_in_table(const struct vault *v)
+{
+	const struct known	*k = find(v, v->now);
+
+	return k != NULL && k->conf->totp.secrets == CONF_SECRETS_TABLE;
+}
+
+static struct learnt *
+find_learnt(const struct vault *v, const char *user)
+{
+	struct learnt	 key;
+
+	snprintf(key.person.name, sizeof(key.person.name), "%s", user);
+	return RB_FIND(learnts, (struct learnts *)(uintptr_t)&v->learnt, &key);
+}
+
+bool
+vault_must_ask(const struct vault *v, const char *user, int64_t now_ms)
+{
+	const struct learnt	*l;
+
+	if (!is_in_table(v) || !totp_is_name(user, strlen(user)))
+		return false;
+	l = find_learnt(v, user);
+	return l == NULL || now_ms - l->at_ms >= VAULT_FRESH_MS;
+}
+
+/* The one that was learnt first makes room. */
+static void
+make_room(struct vault *v)
+{
+	struct learnt	*l, *oldest = RB_MIN(learnts, &v->learnt);
+
+	if (v->nlearnt < LEARNT_MAX)
+		return;
+	RB_FOREACH(l, learnts, &v->learnt)
+		if (l->at_ms < oldest->at_ms)
+			oldest = l;
+	drop_learnt(v, oldest);
+}
+
+static struct learnt *
+add_learnt(struct vault *v, const char *user)
+{
+	struct learnt	*l;
+
+	make_room(v);
+	l = OPENSSL_secure_zalloc(sizeof(*l));
+	if (l == NULL)
+		log_fatal(1, "no memory for secrets");
+	snprintf(l->person.name, sizeof(l->person.name), "%s", user);
+	RB_INSERT(learnts, &v->learnt, l);
+	v->nlearnt++;
+	return l;
+}
+
+void
+vault_learn(struct vault *v, const char *user, const char *secret,
+    int64_t now_ms)
+{
+	const struct known	*k = in_use(v);
+	struct learnt		*l = find_learnt(v, user);
+	const char		*why;
+
+	if (k == NULL)
+		return;
+	if (l == NULL)
+		l = add_learnt(v, user);
+	l->at_ms = now_ms;
+	l->person.rule = conf_onetime_rule(k->conf);
+	l->person.nsecret = 0;
+	if (secret == NULL)
+		return;
+	l->person.nsecret = onetime_base32_decode(secret, strlen(secret),
+	    l->person.secret, &why);
+	if (l->person.nsecret == 0)
+		log_warn("%s.%s: the secret of %s: %s",
+		    k->conf->otp_table.database, k->conf->otp_table.name,
+		    user, why);
+}
+
+/* Whoever has codes; NULL: nobody is called so. */
+static const struct person *
+person_of(const struct vault *v, const char *user)
+{
+	const struct learnt	*l;
+
+	if (!is_in_table(v))
+		return v->people != NULL ? people_find(v->people, user) :
+		    NULL;
+	l = find_learnt(v, user);
+	return l != NULL && l->person.nsecret > 0 ? &l->person : NULL;
+}
+
 bool
 vault_has(struct vault *v, const char *user)
 {
 	refresh(v);
-	return v->people != NULL && people_find(v->people, user) != NULL;
+	return person_of(v, user) != NULL;
 }
 
 /* How far ahead of now a code may be taken that is of a later step. */
@@ -408,6 +539,7 @@ vault_use(struct vault *v, uint32_t generation, int64_t now_s)
 		return;
 	/* What is usual may be otherwise. */
 	v->people_st.st_ino = 0;
+	v->nobody.rule = conf_onetime_rule(k->conf);
 	refresh(v);
 	begin_state(v, k, now_s);
 }
@@ -582,9 +714,7 @@ decide(struct try *t, const struct conf_listener *l)
 {
 	const struct conf	*conf = t->k->conf;
 	struct code_pass	*pass = &t->result->pass;
-	const struct person	*p = t->v->people != NULL ?
-				    people_find(t->v->people, t->c->user) :
-				    NULL;
+	const struct person	*p = person_of(t->v, t->c->user);
 	size_t			 account = conf_account_of(conf, l,
 				    t->c->user);
 	struct prove_result	 proof;
@@ -731,7 +861,9 @@ open_people(struct vault *v, char *why)
 	const struct known	*k = find(v, v->now);
 
 	if (k == NULL || k->fds[STORE_PEOPLE] == -1) {
-		(void)refuse(why, "no listener has login \"totp\"");
+		(void)refuse(why, is_in_table(v) ? "totp.secrets is "
+		    "\"table\": change and look at them there" :
+		    "no listener has login \"totp\"");
 		return NULL;
 	}
 	refresh(v);
@@ -1062,17 +1194,17 @@ vault_unlock(struct vault *v, const char *what, char *why)
 }
 
 int
-vault_person_text(struct vault *v, size_t i, char *text, size_t size)
+vault_person_text(struct vault *v, size_t i, char *text)
 {
 	const struct person	*p;
 
-	if (i == 0)
-		refresh(v);
-	if (i >= vault_count(v))
+	if (open_people(v, text) == NULL)
 		return -1;
+	if (i >= vault_count(v))
+		return 0;
 	p = people_at(v->people, i);
-	snprintf(text, size, "%s digits=%d period=%d algorithm=%s window=%d "
+	snprintf(text, VAULT_WHY_MAX, "%s digits=%d period=%d algorithm=%s window=%d "
 	    "recovery=%zu", p->name, p->rule.digits, p->rule.period,
 	    onetime_hash_text(p->rule.hash), p->rule.window, p->nrecovery);
-	return 0;
+	return 1;
 }

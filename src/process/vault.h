@@ -48,7 +48,18 @@ void	 vault_end(struct vault *v, int64_t now_s);
 /* People there are. */
 size_t	 vault_count(const struct vault *v);
 
-/* Does somebody have codes, as the file is now? */
+/*
+ * With secrets in a table: must the secret of that user be looked up first?
+ * What was learnt holds for VAULT_FRESH_MS, also that there is none.
+ */
+#define VAULT_FRESH_MS	20000
+bool	 vault_must_ask(const struct vault *v, const char *user,
+	    int64_t now_ms);
+/* NULL: there is none. */
+void	 vault_learn(struct vault *v, const char *user, const char *secret,
+	    int64_t now_ms);
+
+/* Does somebody have codes, as the file is now, or was learnt? */
 bool	 vault_has(struct vault *v, const char *user);
 
 /* What a check came to, and for the log why. */
@@ -103,7 +114,10 @@ int	 vault_try_code(struct vault *v, const char *name, const char *code,
 /* A name or an address; -1 when nothing was held against it. */
 int	 vault_unlock(struct vault *v, const char *what, char *why);
 
-/* The i-th person, by name, as "NAME key=value..." without a secret. */
-int	 vault_person_text(struct vault *v, size_t i, char *text, size_t size);
+/*
+ * The i-th person, by name, as "NAME key=value..." without a secret.  1; 0
+ * behind the last; -1 with why in text, of VAULT_WHY_MAX bytes.
+ */
+int	 vault_person_text(struct vault *v, size_t i, char *text);
 
 #endif

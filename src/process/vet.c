@@ -368,6 +368,7 @@ look(struct vet *v, const struct conf_file *f, BIO *in, const void *data,
 		vet_public_key(v, f, in);
 		break;
 	case CONF_FILE_TABLE_PASSWORD:
+	case CONF_FILE_OTP_PASSWORD:
 	case CONF_FILE_ACCOUNT_PASSWORD:
 		vet_password(v, f, data, len);
 		break;

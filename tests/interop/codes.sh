@@ -73,8 +73,8 @@ user = "nobody";
 auth_user = "nobody";
 log = { to = "stdout"; };
 control = { path = "$scratch/run/control"; };
-totp = { file = "$scratch/people"; state = "$scratch/used";
-	 tries = 5; lock = "1h"; ${1:-} };
+totp = { state = "$scratch/used"; tries = 5; lock = "1h"; $1 };
+${2:-}
 groups = ( { name = "few"; users = ( "one", "two" ); } );
 backends = (
 END
@@ -130,7 +130,8 @@ END
 start_gate() {
 	mkdir -p "$scratch/records"
 	owned "$scratch/records"
-	write_conf "$@" >"$scratch/gate.conf"
+	write_conf "${1:-} ${2:-file = \"$scratch/people\";}" "${3:-}" \
+	    >"$scratch/gate.conf"
 	[ -e "$scratch/people" ] || : >"$scratch/people"
 	chmod 600 "$scratch/people"
 	gate_start "$scratch/gate.conf"
@@ -307,7 +308,7 @@ guessed() {
 	looked=$(sed -n 's/.*1045:\([0-9]*\).*/\1/p' "$scratch/out")
 	[ "$looked" -le 5 ]
 	if grep -q in: "$scratch/out"; then fail "one was right"; fi
-	refused 3955 "$gate_maria10" "$who" "$who$(code)"
+	grep -q 3955: "$scratch/out"
 	control unlock "$who"
 	control unlock 127.0.0.1
 	let_in "$gate_maria10" "$who" "$who$(code)"
@@ -494,6 +495,84 @@ reused() {
 	let_in "$gate_maria10" "$who" "$who$now"
 }
 
+# --- secrets in a table, portproxy's
+
+# Of a server that can be stopped without the one that is logged in to.
+table_begin() {
+	server_sql maria11 "CREATE TABLE demo.otp_secret (
+		name VARCHAR(50) NOT NULL, secret CHAR(32), UNIQUE (name))"
+	password_of ed25519 >"$scratch/otp.password"
+	chmod 600 "$scratch/otp.password"
+	# Its writer has an account of the plugin that every library has.
+	server_sql maria11 "CREATE USER reader@'%' IDENTIFIED BY \
+		'$(password_of ed25519)'; GRANT SELECT ON demo.* TO reader@'%'"
+	start_gate '' 'secrets = "table";' "otp_table = {
+		server = \"127.0.0.1:$port_maria11\"; user = \"reader\";
+		password_file = \"$scratch/otp.password\";
+		database = \"demo\"; };"
+}
+
+# in_table NAME [SECRET]: as person, there.
+in_table() {
+	secret_of=${2:-$(totp secret)}
+	who=$1
+	control unlock 127.0.0.1 >/dev/null 2>&1 || :
+	server_sql maria11 "INSERT INTO demo.otp_secret
+		VALUES ('$1', '$secret_of')"
+}
+
+by_table() {
+	in_table tom
+	let_in "$gate_maria10" tom "tom$(code)"
+	refused 1045 "$gate_maria10" tom "tom$(code)"
+	# To the database these are the same.
+	refused 1045 "$gate_maria10" TOM "TOM$(code 1)"
+	refused 1045 "$gate_maria10" "tom'" "tom'$(code 1)"
+	control unlock 127.0.0.1
+	in_table "o'brien" "$(totp secret | cut -c 1-16)" 2>/dev/null ||
+	    in_table "o''brien" "$(totp secret | cut -c 1-16)"
+	let_in "$gate_maria10" "o'brien" "o'brien$(code)"
+	in_table bad 'not base 32'
+	refused 1045 "$gate_maria10" bad "bad$(code 2>/dev/null)"
+	no control totp list
+}
+
+table_is_slow() {
+	in_table first
+	let_in "$gate_maria10" first "first$(code)"
+	mine=$secret_of
+	in_table second
+	kill -STOP "$(server_pid maria11)"
+	status=0
+	refused 1105 "$gate_maria10" second "second$(code)" &
+	waits=$!
+	# Others do not wait for it.
+	began=$(now)
+	secret_of=$mine
+	let_in "$gate_maria10" first "first$(code 1)" || status=1
+	[ $(($(now) - began)) -lt 150 ] || status=1
+	wait "$waits" || status=1
+	kill -CONT "$(server_pid maria11)"
+	[ "$status" -eq 0 ] || fail "somebody waited: $(cat "$scratch/out")"
+}
+
+table_is_back() {
+	in_table third
+	server_sql maria11 "RENAME TABLE demo.otp_secret TO demo.away"
+	refused 1105 "$gate_maria10" third "third$(code)"
+	grep -q "otp_secret' doesn't exist" "$scratch/gate.log"
+	server_sql maria11 "RENAME TABLE demo.away TO demo.otp_secret"
+	until_true 10 let_in "$gate_maria10" third "third$(code)"
+}
+
+out_of_table() {
+	in_table gone
+	hold
+	server_sql maria11 "DELETE FROM demo.otp_secret WHERE name = 'gone'"
+	until_true 50 is_gone "$held"
+	until_true 5 has_sessions 1 'user=gone .*end=killed'
+}
+
 trap 'scratch_end' EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
@@ -540,4 +619,13 @@ start_gate 'reuse = "30s";'
 check 'fifty at once with one code, where that is allowed' reused
 check 'no password was on the wire' sh -c \
     "! grep -rqaF -e '$(password_of native)' '$scratch/wire'"
+if [ -n "$have_maria11" ]; then
+	end_process "$gate_pid"
+	rm -f "$scratch/used"
+	table_begin
+	check 'secrets of a table' by_table
+	check 'others do not wait for a table that is slow' table_is_slow
+	check 'a table that is away, and back' table_is_back
+	check 'who is taken out of a table is out' out_of_table
+fi
 cases_end

@@ -433,8 +433,8 @@ END_TEST
 
 #define TIME_TAIL	" (units ms, s, m, h, d; a bare number is seconds)"
 #define TOP_KEYS	"no such key; there are user auth_user pid_file " \
-			"conf_d log query_table totp groups accounts " \
-			"workers carriers timeouts control backends listeners"
+			"conf_d log query_table otp_table totp groups " \
+			"accounts workers carriers timeouts control backends listeners"
 #define ADDRS		"want an address in quotes, or a list of them: " \
 			"(\"...\", \"...\")"
 #define GROUPS		"want a list of groups: ( { ... }, ... )"

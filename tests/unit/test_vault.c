@@ -329,10 +329,10 @@ START_TEST(people_come_and_go)
 	ck_assert_ptr_nonnull(strstr(uri, "otpauth://totp/sallyport:zoe?"));
 	ck_assert_ptr_nonnull(strstr(uri, "&digits=8&"));
 	ck_assert_uint_eq(vault_count(vault), 5);
-	ck_assert_int_eq(vault_person_text(vault, 4, line, sizeof(line)), 0);
+	ck_assert_int_eq(vault_person_text(vault, 4, line), 1);
 	ck_assert_str_eq(line, "zoe digits=8 period=30 algorithm=SHA1 "
 	    "window=1 recovery=0");
-	ck_assert_int_eq(vault_person_text(vault, 5, line, sizeof(line)), -1);
+	ck_assert_int_eq(vault_person_text(vault, 5, line), 0);
 	ck_assert_int_eq(vault_remove_person(vault, "alice", why), 0);
 	ck_assert(!vault_has(vault, "alice"));
 	ck_assert(vault_has(vault, "zoe"));
