@@ -52,7 +52,7 @@ size_t	 vault_count(const struct vault *v);
  * With secrets in a table: must the secret of that user be looked up first?
  * What was learnt holds for VAULT_FRESH_MS, also that there is none.
  */
-#define VAULT_FRESH_MS	20000
+#define VAULT_FRESH_MS	10000
 bool	 vault_must_ask(const struct vault *v, const char *user,
 	    int64_t now_ms);
 /* NULL: there is none. */
