@@ -19,6 +19,9 @@
 #include "base/mem.h"
 #include "policy/conf.h"
 #include "policy/conf_check.h"
+#include "policy/conf_keys.h"
+#include "policy/conf_value.h"
+#include "policy/ini.h"
 #include "process/channel.h"
 #include "process/limits.h"
 #include "process/master.h"
@@ -63,6 +66,7 @@ struct options {
 	const char	*log_to;
 	const char	*bind;
 	const char	*backend;
+	const char	*conf;		/* portproxy's */
 	const char	*protocol;
 	const char	*buffer;
 };
@@ -77,6 +81,7 @@ enum {
 	OPT_BACKEND,
 	OPT_PROTOCOL,
 	OPT_BUFFER,
+	OPT_CONF,
 };
 
 /* Letters stand here too: else getopt_long_only() takes them for prefixes. */
@@ -96,13 +101,15 @@ static const struct option	 long_options[] = {
 	{ "backend",	required_argument,	NULL,	OPT_BACKEND },
 	{ "protocol",	required_argument,	NULL,	OPT_PROTOCOL },
 	{ "buffer",	required_argument,	NULL,	OPT_BUFFER },
+	{ "conf",	required_argument,	NULL,	OPT_CONF },
 	{ NULL, 0, NULL, 0 },
 };
 
 static const char	 help[] =
 "Usage: sallyportd [-f FILE] [-t | -T] [--daemon] [--log-to=WHERE] [--verbose]\n"
 "  or:  sallyportd --bind=ADDR --backend=ADDR [--protocol=tcp] [--buffer=BYTES]\n"
-"                  [-t | -T] [--daemon] [--log-to=WHERE] [--verbose]\n"
+"                  [--conf=FILE] [-t | -T] [--daemon] [--log-to=WHERE]\n"
+"                  [--verbose]\n"
 "Relay TCP ports to servers, each session in an unprivileged process.\n"
 "\n"
 "  -f FILE            read the configuration from FILE\n"
@@ -116,6 +123,8 @@ static const char	 help[] =
 "      --backend=ADDR and connect to here (127.0.0.1:8003)\n"
 "      --protocol=tcp what is spoken there: tcp or mysql\n"
 "      --buffer=BYTES held for each direction of a session (64k)\n"
+"      --conf=FILE    portproxy's file of accounts: its users log in with\n"
+"                     one-time codes, and its table has what they run\n"
 "      --help         print this and exit\n"
 "      --version      print the version and exit\n"
 "\n"
@@ -186,6 +195,9 @@ parse_option(struct options *o, int c)
 	case OPT_BUFFER:
 		o->buffer = optarg;
 		break;
+	case OPT_CONF:
+		o->conf = optarg;
+		break;
 	case OPT_HELP:
 		fputs(help, stdout);
 		exit(EXIT_OK);
@@ -201,7 +213,7 @@ static bool
 has_flags(const struct options *o)
 {
 	return o->bind != NULL || o->backend != NULL || o->protocol != NULL ||
-	    o->buffer != NULL;
+	    o->buffer != NULL || o->conf != NULL;
 }
 
 static void
@@ -220,8 +232,8 @@ parse_options(struct options *o, int argc, char **argv)
 	if (o->test && o->print)
 		usage("-t and -T exclude each other");
 	if (strcmp(o->file, DEFAULT_FILE) != 0 && has_flags(o))
-		usage("-f names a file; --bind, --backend, --protocol and "
-		    "--buffer are for doing without one");
+		usage("-f names a file; --bind, --backend, --protocol, "
+		    "--buffer and --conf are for doing without one");
 }
 
 /* Files named on the command line are meant from where it was typed. */
@@ -237,6 +249,139 @@ absolute(const char *where)
 	path = mem_printf("%s/%s", cwd != NULL ? cwd : "", where);
 	free(cwd);
 	return path;
+}
+
+/* Both tables are where the dsn says. */
+static void
+set_tables(struct conf *conf, const struct ini_dsn *dsn,
+    struct conf_report *report)
+{
+	static const char *const	 groups[] = {
+		"query_table", "otp_table",
+	};
+	const struct {
+		const char	*key, *value;
+	} values[] = {
+		{ "server", dsn->server }, { "user", dsn->user },
+		{ "database", dsn->database }, { "password_file",
+		    dsn->password[0] != '\0' ? conf->ini : "" },
+	};
+	char				 key[64];
+
+	for (size_t i = 0; i < nitems(groups); i++)
+		for (size_t j = 0; j < nitems(values); j++) {
+			snprintf(key, sizeof(key), "%s.%s", groups[i],
+			    values[j].key);
+			conf_set(conf, "--conf", key, values[j].value,
+			    report);
+		}
+}
+
+/* Whoever has a code becomes that. */
+static void
+add_account(struct conf *conf, const char *user, const char *pass,
+    struct conf_report *report)
+{
+	const struct conf_key	*k = conf_key_find(CONF_TOP, "accounts");
+	void			*item = conf_key_add_item(k, conf);
+	const struct {
+		const char	*key, *value;
+	} values[] = {
+		{ "users", "*" }, { "account", user },
+		{ "password_file", pass[0] != '\0' ? conf->ini : "" },
+	};
+	char			 why[512];
+
+	*conf_key_where(k, item) = mem_strdup("--conf");
+	for (size_t i = 0; i < nitems(values); i++)
+		if (conf_key_set(conf_key_find(CONF_ACCOUNT, values[i].key),
+		    item, values[i].value, why, sizeof(why)) == -1)
+			conf_complain(report, "--conf: [onlineread] %s: %s",
+			    values[i].key, why);
+}
+
+static void
+set_from_ini_text(struct conf *conf, const char *text, size_t len,
+    struct conf_report *report)
+{
+	char		*dsn_text = ini_value(text, len, "backend", "dsn");
+	char		*user = ini_value(text, len, "onlineread", "user");
+	char		*pass = ini_value(text, len, "onlineread", "pass");
+	const char	*why = "it is missing";
+	struct ini_dsn	 dsn = { .user = NULL };
+
+	if (dsn_text == NULL || ini_dsn_parse(dsn_text, &dsn, &why) == -1)
+		conf_complain(report, "%s: [backend] dsn: %s", conf->ini,
+		    why);
+	else
+		set_tables(conf, &dsn, report);
+	if (user == NULL || pass == NULL)
+		conf_complain(report, "%s: [onlineread] %s: it is missing",
+		    conf->ini, user == NULL ? "user" : "pass");
+	else
+		add_account(conf, user, pass, report);
+	ini_dsn_release(&dsn);
+	free(dsn_text);
+	free(user);
+	free(pass);
+}
+
+/* Which it had not, but whoever keeps its file may want. */
+static void
+set_tls(struct conf *conf, const char *text, size_t len,
+    struct conf_report *report)
+{
+	char	*certificate = ini_value(text, len, "tls", "certificate");
+	char	*key = ini_value(text, len, "tls", "key");
+
+	if (certificate != NULL && key != NULL) {
+		conf_set(conf, "--conf", "listener.tls.mode", "offer",
+		    report);
+		conf_set(conf, "--conf", "listener.tls.certificate",
+		    certificate, report);
+		conf_set(conf, "--conf", "listener.tls.key", key, report);
+	} else if (certificate != NULL || key != NULL)
+		conf_complain(report, "%s: [tls] %s: it is missing",
+		    conf->ini, certificate == NULL ? "certificate" : "key");
+	free(certificate);
+	free(key);
+}
+
+/*
+ * What portproxy did with that file: codes from a table, and what users run
+ * into another, beside the log.
+ */
+static void
+set_from_ini(struct conf *conf, const char *path, struct conf_report *report)
+{
+	static const char *const	 settings[][2] = {
+		{ "listener.protocol", "mysql" },
+		{ "listener.login", "totp" },
+		{ "totp.secrets", "table" },
+	};
+	char				*text = NULL;
+	size_t				 size = 0;
+	ssize_t				 len;
+	FILE				*in;
+
+	conf->ini = absolute(path);
+	for (size_t i = 0; i < nitems(settings); i++)
+		conf_set(conf, "--conf", settings[i][0], settings[i][1],
+		    report);
+	conf_set(conf, "--conf", "listener.query_log.to", "table", report);
+	in = fopen(conf->ini, "re");
+	len = in != NULL ? getdelim(&text, &size, '\0', in) : -1;
+	if (len == -1)
+		conf_complain(report, "--conf: \"%s\": %s", conf->ini,
+		    in == NULL ? strerror(errno) : "it is empty");
+	else {
+		set_from_ini_text(conf, text, (size_t)len, report);
+		set_tls(conf, text, (size_t)len, report);
+		explicit_bzero(text, size);
+	}
+	free(text);
+	if (in != NULL)
+		fclose(in);
 }
 
 /* What --bind and --backend mean, the defaults of portproxy included. */
@@ -256,6 +401,8 @@ set_from_flags(struct conf *conf, const struct options *o,
 		conf_set(conf, "--buffer", "listener.buffer", o->buffer,
 		    report);
 	conf_set(conf, "--log-to", "log.to", "stdout", report);
+	if (o->conf != NULL)
+		set_from_ini(conf, o->conf, report);
 }
 
 /* A daemon has no standard output that anyone would read. */
@@ -452,6 +599,12 @@ make_absolute(struct master_order *order, int argc)
 			order->argv[argc++] = mem_printf("--file=%s", path);
 		options.file = path;
 	}
+	if (options.conf != NULL) {
+		path = absolute(options.conf);
+		if (strcmp(path, options.conf) != 0)
+			order->argv[argc++] = mem_printf("--conf=%s", path);
+		options.conf = path;
+	}
 	if (options.log_to != NULL) {
 		path = absolute(options.log_to);
 		if (strcmp(path, options.log_to) != 0)
@@ -463,6 +616,10 @@ make_absolute(struct master_order *order, int argc)
 static int
 check_only(struct conf *conf)
 {
+	if (options.print && conf->ini != NULL)
+		fprintf(stderr, "sallyportd: warning: before this is used as "
+		    "a file: password_file is a file with nothing but the "
+		    "password in it, which \"%s\" is not\n", conf->ini);
 	if (options.print)
 		conf_print(conf, stdout);
 	else

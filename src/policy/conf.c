@@ -31,6 +31,7 @@ conf_free(struct conf **confp)
 		free(conf->listeners[i].where);
 	}
 	free(conf->file);
+	free(conf->ini);
 	free(conf->backends);
 	free(conf->listeners);
 	conf_keys_release(CONF_TOP, conf);
@@ -79,12 +80,27 @@ conf_backend_of(const struct conf *conf, const struct conf_listener *l,
 	return b == CONF_NOWHERE ? NULL : &conf->backends[b];
 }
 
+/* "key", or "group.key", of a section. */
+static const struct conf_key *
+find_in(enum conf_section section, const char *key)
+{
+	const char		*dot = strchr(key, '.');
+	const struct conf_key	*group;
+	char			 name[32];
+
+	if (dot == NULL)
+		return conf_key_find(section, key);
+	snprintf(name, sizeof(name), "%.*s", (int)(dot - key), key);
+	group = conf_key_find(section, name);
+	return group != NULL ? conf_key_find(group->inner, dot + 1) : NULL;
+}
+
 void
 conf_set(struct conf *conf, const char *flag, const char *key,
     const char *value, struct conf_report *report)
 {
 	const char		*dot = strchr(key, '.');
-	const struct conf_key	*group, *k;
+	const struct conf_key	*k;
 	char			 name[32], why[512];
 	void			*base = conf;
 
@@ -94,12 +110,9 @@ conf_set(struct conf *conf, const char *flag, const char *key,
 		if (conf->nlisteners == 0)
 			conf_add_listener(conf, flag);
 		base = &conf->listeners[0];
-		k = conf_key_find(CONF_LISTENER, dot + 1);
-	} else {
-		group = conf_key_find(CONF_TOP, name);
-		k = conf_key_find(group != NULL ? group->inner : CONF_TOP,
-		    dot != NULL ? dot + 1 : key);
-	}
+		k = find_in(CONF_LISTENER, dot + 1);
+	} else
+		k = find_in(CONF_TOP, key);
 	if (k == NULL)
 		abort();	/* our own flags name our own keys */
 	if (conf_key_set(k, base, value, why, sizeof(why)) == -1)

@@ -339,6 +339,9 @@ struct conf {
 	char		*auth_user;
 	char		*pid_file;		/* "" for none */
 	char		*conf_d;		/* "" once it has been read */
+	char		*ini;			/* portproxy's file, which has
+						   all passwords; or NULL.  No
+						   key: see files.h */
 	struct {
 		char	*to;
 		int	 level;			/* enum logline_level */
@@ -406,7 +409,7 @@ void	 conf_read_text(struct conf *conf, const char *name, const char *text,
 
 /*
  * Set one key from a flag: "log.to", or a key of the first listener as
- * "listener.listen", which is made where there is none.
+ * "listener.listen" or "listener.tls.mode", which is made where there is none.
  */
 void	 conf_set(struct conf *conf, const char *flag, const char *key,
 	    const char *value, struct conf_report *report);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "policy/ini.h"
 #include "process/files.h"
 #include "process/proc.h"
 #include "process/store.h"
@@ -99,6 +100,30 @@ copy(const struct content *c, struct file_copy *to)
 	return to->fd == -1 ? -1 : 0;
 }
 
+/* What of portproxy's file is the password that is meant. */
+static void
+take_password(const struct conf_file *f, struct content *c)
+{
+	bool		 account = f->kind == CONF_FILE_ACCOUNT_PASSWORD;
+	char		*text = ini_value(c->data, c->len, account ?
+			    "onlineread" : "backend", account ? "pass" :
+			    "dsn");
+	struct ini_dsn	 dsn = { .user = NULL };
+	const char	*password = text, *why;
+
+	if (!account && text != NULL &&
+	    ini_dsn_parse(text, &dsn, &why) == 0)
+		password = dsn.password;
+	OPENSSL_cleanse(c->data, c->len);
+	c->len = password != NULL ? strlen(password) : 0;
+	if (password != NULL)
+		memcpy(c->data, password, c->len);
+	ini_dsn_release(&dsn);
+	if (text != NULL)
+		OPENSSL_cleanse(text, strlen(text));
+	free(text);
+}
+
 static void
 load(struct vet *v, const struct conf_file *f, struct file_copy *to)
 {
@@ -113,6 +138,9 @@ load(struct vet *v, const struct conf_file *f, struct file_copy *to)
 			conf_warn(v->report, "%s: %s: \"%s\": everybody can "
 			    "read it, by its mode of %04o", f->where, f->key,
 			    f->path, (unsigned)c.mode);
+		if (v->conf->ini != NULL && strcmp(f->path, v->conf->ini) ==
+		    0)
+			take_password(f, &c);
 		vet_file(v, f, c.data, c.len);
 		if (copy(&c, to) == -1)
 			conf_complain(v->report, "%s: %s: \"%s\": memory for "

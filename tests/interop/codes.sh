@@ -573,6 +573,56 @@ out_of_table() {
 	until_true 5 has_sessions 1 'user=gone .*end=killed'
 }
 
+# The command line and the file of portproxy, with its tables.
+portproxy() {
+	server_sql maria10 "CREATE TABLE demo.query_log (
+		id INT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
+		bindport SMALLINT UNSIGNED NOT NULL, client CHAR(15) NOT NULL,
+		client_port SMALLINT UNSIGNED NOT NULL, server CHAR(15) NOT NULL,
+		server_port SMALLINT UNSIGNED NOT NULL,
+		sql_type VARCHAR(30) NOT NULL DEFAULT 'Query', sql_string TEXT,
+		create_time DATETIME NOT NULL);
+		CREATE TABLE demo.otp_secret (name VARCHAR(50) NOT NULL,
+		secret CHAR(16), UNIQUE (name))"
+	secret_of=$(totp secret | cut -c 1-16)
+	server_sql maria10 "INSERT INTO demo.otp_secret
+		VALUES ('bob', '$secret_of')"
+	cat >"$scratch/conf.cnf" <<END
+[backend]
+dsn = native:$(password_of native)@tcp(127.0.0.1:$port_maria10)/demo?charset=utf8
+[onlineread]
+user = native
+pass = $(password_of native)
+END
+	chmod 600 "$scratch/conf.cnf"
+	pick_port
+	mkdir "$scratch/portproxy"
+	"$SALLYPORTD" -conf="$scratch/conf.cnf" -bind="127.0.0.1:$port" \
+	    -backend="127.0.0.1:$port_maria10" -buffer=4096 -daemon=false \
+	    -logTo=stdout >"$scratch/portproxy.log" 2>&1 </dev/null &
+	pid=$!
+	until_true 20 grep -q 'ready' "$scratch/portproxy.log" ||
+	    fail "$(cat "$scratch/portproxy.log")"
+	# Without a state nothing that may have been used is taken.
+	status=0
+	until_true 100 has_come_in || status=1
+	until_true 10 is_in_query_log || status=1
+	end_process "$pid"
+	[ "$status" -eq 0 ] || fail "$(cat "$scratch/portproxy.log")"
+	no grep -q "$(password_of native)" "$scratch/portproxy.log"
+}
+
+has_come_in() {
+	sleep 2
+	as_client mariadb10 plain "$port" bob "bob$(code 1)" 'SELECT 41 + 1' \
+	    >"$scratch/out" 2>&1
+}
+
+is_in_query_log() {
+	server_sql maria10 "SELECT CONCAT(bindport, sql_string)
+		FROM demo.query_log" | grep -qx "${port}SELECT 41 + 1"
+}
+
 trap 'scratch_end' EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
@@ -628,4 +678,5 @@ if [ -n "$have_maria11" ]; then
 	check 'a table that is away, and back' table_is_back
 	check 'who is taken out of a table is out' out_of_table
 fi
+check 'the command line of portproxy' portproxy
 cases_end
