@@ -46,6 +46,7 @@
 
 #define RESERVE_FDS	64		/* not for workers */
 #define GRANT_MS	30000
+#define RENEWALS	256		/* under way at a time */
 #define LOOKUP_MS	2500		/* for dbclient to answer */
 
 struct auth;
@@ -61,7 +62,6 @@ struct grant {
 /* A worker's question that waits for a secret. */
 struct waiting {
 	bool			 on;
-	bool			 still;		/* MSG_CODE_STILL */
 	uint32_t		 lookup;	/* the id that dbclient was given */
 	uint32_t		 id;		/* of the worker's message */
 	struct timer		 limit;
@@ -69,6 +69,12 @@ struct waiting {
 	uint8_t			 answer[PROVE_ANSWER_MAX];
 	struct access_source	 source;
 	bool			 trusted;
+};
+
+/* A secret that nobody waits for, but of whom it is a session goes on. */
+struct renewal {
+	uint32_t	 lookup;	/* 0: none */
+	char		 user[TOTP_NAME_MAX];
 };
 
 /* Where somebody says hello: the workers of a pool, or control. */
@@ -100,6 +106,7 @@ struct auth {
 	struct watch	 db;		/* the line to dbclient; fd or -1 */
 	uint32_t	 lookups;	/* ids given out */
 	uint32_t	 heard;		/* of the answer that is handled */
+	struct renewal	 renewals[RENEWALS];
 	LIST_HEAD(, peer) peers;	/* for leak checkers */
 	size_t		 npeers, npeers_max;
 };
@@ -264,7 +271,6 @@ on_check(void *ctx, struct rd *r, int *fds)
 	if (c->answer.bytes.len > 0)
 		memcpy(w->answer, c->answer.bytes.p, c->answer.bytes.len);
 	c->answer.bytes.p = w->answer;
-	w->still = false;
 	return look_up(p, c->user);
 }
 
@@ -299,32 +305,29 @@ on_answer(void *ctx, struct rd *r, int *fds)
 	return answer(p, MSG_CODE_ANSWER + 1, out, n > 0 ? (size_t)n : 0);
 }
 
-static int
-say_still(struct peer *p)
-{
-	const uint8_t	 still = vault_has(p->all->vault,
-			    p->waiting.check.user);
+static void	 renew(struct auth *, const char *);
 
-	return answer(p, MSG_CODE_STILL + 1, &still, sizeof(still));
-}
-
+/*
+ * A session waits for this: what is known is said at once, and whether that
+ * still holds is known when it is asked the next time.
+ */
 static int
 on_still(void *ctx, struct rd *r, int *fds)
 {
 	struct peer	*p = ctx;
-	char		*user = p->waiting.check.user;
+	char		 user[TOTP_NAME_MAX] = "";
+	uint8_t		 still;
 
 	(void)fds;
-	if (p->waiting.on || r->left >= TOTP_NAME_MAX)
+	if (r->left >= sizeof(user))
 		return -1;
-	memset(user, 0, TOTP_NAME_MAX);
 	if (r->left > 0)
 		memcpy(user, r->p, r->left);
 	(void)rd_take(r, r->left);
-	p->waiting.still = true;
+	still = vault_has(p->all->vault, user);
 	if (vault_must_ask(p->all->vault, user, io_now_ms()))
-		return look_up(p, user);
-	return say_still(p);
+		renew(p->all, user);
+	return answer(p, MSG_CODE_STILL + 1, &still, sizeof(still));
 }
 
 /* --- what dbclient is asked */
@@ -338,29 +341,22 @@ go_on(struct peer *p)
 	w->on = false;
 	loop_unset(p->all->loop, &w->limit);
 	p->id = w->id;
-	if (w->still)
-		(void)say_still(p);
-	else if (decide(p, &w->check, &w->source, w->trusted) == -1)
+	if (decide(p, &w->check, &w->source, w->trusted) == -1)
 		(void)shutdown(p->watch.fd, SHUT_RDWR);
 }
 
-/* Nobody knows: who is in stays, and who is not may try later. */
+/* Nobody knows: who is not in may try later. */
 static void
 give_up(struct peer *p)
 {
 	struct waiting		*w = &p->waiting;
 	struct code_pass	 pass = { .verdict = CODE_LATER };
-	const uint8_t		 still = 1;
 	uint8_t			 buf[64];
 	struct wr		 o;
 
 	w->on = false;
 	loop_unset(p->all->loop, &w->limit);
 	p->id = w->id;
-	if (w->still) {
-		(void)answer(p, MSG_CODE_STILL + 1, &still, sizeof(still));
-		return;
-	}
 	log_warn("the secret of %s cannot be had now", w->check.user);
 	wr_init(&o, buf, sizeof(buf));
 	(void)code_pass_encode(&o, &pass);
@@ -381,9 +377,32 @@ hang_up_db(struct auth *a)
 	loop_unwatch(a->loop, &a->db);
 	close(a->db.fd);
 	a->db.fd = -1;
+	memset(a->renewals, 0, sizeof(a->renewals));
 	LIST_FOREACH(p, &a->peers, link)
 		if (p->waiting.on)
 			give_up(p);
+}
+
+/* Whose secret was asked for with that id, with nobody waiting: or NULL. */
+static struct renewal *
+find_renewal(struct auth *a, uint32_t lookup)
+{
+	for (size_t i = 0; i < RENEWALS; i++)
+		if (a->renewals[i].lookup == lookup)
+			return &a->renewals[i];
+	return NULL;
+}
+
+static void
+renewed(struct auth *a, struct renewal *n, enum secret_result result,
+    const char *secret)
+{
+	if (n == NULL)
+		return;
+	n->lookup = 0;
+	if (result != SECRET_AWAY)
+		vault_learn(a->vault, n->user, result == SECRET_FOUND ?
+		    secret : NULL, io_now_ms());
 }
 
 static int
@@ -400,18 +419,18 @@ on_secret(void *ctx, struct rd *r, int *fds)
 	if (r->left > 0)
 		memcpy(secret, r->p, r->left);
 	(void)rd_take(r, r->left);
-	LIST_FOREACH(p, &a->peers, link) {
-		if (!p->waiting.on || p->waiting.lookup != a->heard)
-			continue;
-		if (result == SECRET_AWAY)
-			give_up(p);
-		else {
-			vault_learn(a->vault, p->waiting.check.user,
-			    result == SECRET_FOUND ? secret : NULL,
-			    io_now_ms());
-			go_on(p);
-		}
-		break;
+	LIST_FOREACH(p, &a->peers, link)
+		if (p->waiting.on && p->waiting.lookup == a->heard)
+			break;
+	if (p == NULL)
+		renewed(a, a->heard != 0 ? find_renewal(a, a->heard) : NULL,
+		    (enum secret_result)result, secret);
+	else if (result == SECRET_AWAY)
+		give_up(p);
+	else {
+		vault_learn(a->vault, p->waiting.check.user,
+		    result == SECRET_FOUND ? secret : NULL, io_now_ms());
+		go_on(p);
 	}
 	OPENSSL_cleanse(secret, sizeof(secret));
 	return 0;
@@ -449,6 +468,31 @@ dial_db(struct auth *a)
 	return -1;
 }
 
+/* -1: dbclient does not hear. */
+static int
+ask_secret(struct auth *a, uint32_t id, const char *user)
+{
+	if (a->db.fd == -1 && dial_db(a) == -1)
+		return -1;
+	return channel_send_id(a->db.fd, MSG_SECRET, id, user, strlen(user));
+}
+
+/* Once at a time for each; who finds no room is asked for later. */
+static void
+renew(struct auth *a, const char *user)
+{
+	struct renewal	*n = find_renewal(a, 0);
+
+	for (size_t i = 0; i < RENEWALS; i++)
+		if (a->renewals[i].lookup != 0 &&
+		    strcmp(a->renewals[i].user, user) == 0)
+			return;
+	if (n == NULL || ask_secret(a, ++a->lookups, user) == -1)
+		return;
+	n->lookup = a->lookups;
+	snprintf(n->user, sizeof(n->user), "%s", user);
+}
+
 static int
 look_up(struct peer *p, const char *user)
 {
@@ -460,9 +504,7 @@ look_up(struct peer *p, const char *user)
 	w->lookup = ++a->lookups;
 	w->limit = (struct timer){ .run = on_late, .ctx = p };
 	loop_set(a->loop, &w->limit, io_now_ms() + LOOKUP_MS);
-	if ((a->db.fd == -1 && dial_db(a) == -1) ||
-	    channel_send_id(a->db.fd, MSG_SECRET, w->lookup, user,
-	    strlen(user)) == -1)
+	if (ask_secret(a, w->lookup, user) == -1)
 		give_up(p);
 	return 0;
 }

@@ -205,8 +205,8 @@ code_ask_still(struct code_line *l, const char *user)
 	char		 why[LINE_WHY_MAX];
 	uint8_t		 out[1];
 	ptrdiff_t	 n = line_ask(l->line, MSG_CODE_STILL, user,
-			    strlen(user), -1, CODE_ASK_MS, out, sizeof(out),
-			    why);
+			    strlen(user), -1, CODE_STILL_MS, out,
+			    sizeof(out), why);
 
 	if (n == sizeof(out))
 		return out[0] != 0;

@@ -29,6 +29,7 @@
 #include "policy/prove.h"
 
 #define CODE_ASK_MS		3000	/* that an answer may take */
+#define CODE_STILL_MS		300	/* the same, while a session waits */
 #define CODE_NONCE_MAX		64	/* bytes of a server's */
 #define CODE_MORE_MAX		64	/* and of what else it says */
 #define CODE_ANSWER_MAX		1024	/* RSA of 8192 bits */

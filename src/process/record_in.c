@@ -35,8 +35,7 @@ begin_partial(struct record_in *in, pid_t pid, uint64_t session, uint32_t n)
 
 	if (i < in->npartials)
 		drop_partial(in, i);
-	while (in->npartials == RECORD_PARTIALS_MAX ||
-	    in->bytes > RECORD_PARTIALS_BYTES) {
+	while (in->npartials == RECORD_PARTIALS_MAX) {
 		drop_partial(in, 0);
 		in->malformed++;
 	}
@@ -68,6 +67,23 @@ partial_of(struct record_in *in, pid_t pid, uint64_t session, uint32_t part,
 	return NULL;
 }
 
+/*
+ * Others give way to who goes on: some may be of processes that are no more.
+ * Returns where the partial is then.
+ */
+static struct record_partial *
+make_room(struct record_in *in, struct record_partial *partial, size_t more)
+{
+	const pid_t	 pid = partial->pid;
+
+	while (in->bytes + more > RECORD_PARTIALS_BYTES &&
+	    in->npartials > 1) {
+		drop_partial(in, in->partials[0].pid == pid);
+		in->malformed++;
+	}
+	return &in->partials[find_partial(in, pid)];
+}
+
 int
 record_in_part(struct record_in *in, pid_t pid, const uint8_t *payload,
     size_t size, const uint8_t **p, size_t *len)
@@ -95,6 +111,7 @@ record_in_part(struct record_in *in, pid_t pid, const uint8_t *payload,
 	partial = partial_of(in, pid, session, part, n);
 	if (partial == NULL)
 		return -1;
+	partial = make_room(in, partial, r.left);
 	partial->p = mem_resize(partial->p, partial->len + r.left, 1);
 	memcpy(partial->p + partial->len, r.p, r.left);
 	partial->len += r.left;

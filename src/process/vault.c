@@ -27,8 +27,6 @@
 #define GUESSES		65536	/* of users, and of sources */
 #define LEARNT_MAX	4096	/* users of a table */
 #define MEMORY_MS	((int64_t)24 * 3600 * 1000)	/* of wrong codes */
-#define LATE_S		60	/* that another auth may check codes on, while
-				   it ends */
 #define OWNER_LEN	32	/* digits */
 #define SECRET_NEW	20	/* bytes, RFC 4226 section 4 R6 */
 
@@ -454,12 +452,16 @@ vault_has(struct vault *v, const char *user)
 	return person_of(v, user) != NULL;
 }
 
-/* How far ahead of now a code may be taken that is of a later step. */
+/*
+ * How far ahead of now a code may have been taken by the auth before us, which
+ * may still have handshakes under way.
+ */
 static int64_t
 furthest(const struct vault *v, const struct conf *conf)
 {
 	struct onetime_rule	 usual = conf_onetime_rule(conf);
 	int64_t			 most = (int64_t)usual.window * usual.period;
+	int64_t			 late = conf->timeouts.handshake / 1000;
 
 	for (size_t i = 0; i < vault_count(v); i++) {
 		const struct person	*p = people_at(v->people, i);
@@ -469,7 +471,7 @@ furthest(const struct vault *v, const struct conf *conf)
 		if (s > most)
 			most = s;
 	}
-	return most;
+	return most + late;
 }
 
 static int
@@ -521,11 +523,11 @@ begin_state(struct vault *v, const struct known *k, int64_t now_s)
 		snprintf(mine, sizeof(mine), "in use by %s\n", v->owner);
 		(void)write_state(fd, mine, strlen(mine));
 	} else if (!take_state(v, fd)) {
-		used_until(v->used, now_s + LATE_S + furthest(v, k->conf));
+		used_until(v->used, now_s + furthest(v, k->conf));
 		log_info("%s: codes were in use when the last auth ended, or "
 		    "it is still there: those of the next %" PRId64 " seconds "
 		    "do not count", k->conf->totp.state,
-		    LATE_S + furthest(v, k->conf));
+		    furthest(v, k->conf));
 	}
 }
 

@@ -99,7 +99,11 @@ END
 		account ed25519 maria11
 		account parsec maria11s parsec
 	fi
-	account native maria10 must
+	if [ -n "$outside" ]; then
+		account native maria10 must self
+	else
+		account native maria10 must
+	fi
 	cat <<END
 	{ users = "@few"; account = "nobody"; listeners = "gone"; } );
 listeners = (
@@ -112,6 +116,16 @@ END
 		front maria11 maria11
 		front parsec maria11
 		front maria11s maria11s
+	fi
+	if [ -n "$outside" ]; then
+		pick_port
+		gate_self=$port
+		cat <<END
+	{ name = "self"; listen = "$outside:$port"; protocol = "mysql";
+	  forward = "127.0.0.1:$relay_maria10"; login = "totp";
+	  tls = { mode = "require"; key = "$scratch/self.key";
+		  certificate = "$scratch/self.pem"; }; },
+END
 	fi
 	front maria10 maria10 "query_log = { to = \"$scratch/records/it\";
 		format = \"json\"; commands = \"all\"; };"
@@ -364,6 +378,19 @@ wrong_account() {
 	session_lines "user=$who" | grep -q 'refuses the account'
 }
 
+# A client of MariaDB 11.4 or later has a certificate that it cannot check
+# vouched for by who knows the password: nobody has told it of ours.
+vouched_for() {
+	[ -n "$outside" ] || { echo "no network of our own"; exit 77; }
+	has_client mariadb11 || { echo "no MariaDB 11.8 here"; exit 77; }
+	somebody
+	timeout 20 "$peers/mariadb/mariadb" -h "$outside" -P "$gate_self" \
+	    -u "$who" --password="$who$(code)" -N -B \
+	    -e "SHOW STATUS LIKE 'Ssl_cipher'; SELECT CURRENT_USER()" \
+	    >"$scratch/out" 2>&1 || fail "$(cat "$scratch/out")"
+	grep -qx 'native@%' "$scratch/out"
+}
+
 change_of_user() {
 	somebody
 	own_client plain "$gate_maria10" "$who" "$who$(code)" \
@@ -475,6 +502,28 @@ auth_dies() {
 	refused 1045 "$gate_maria10" "$who" "$who$(code 1)"
 }
 
+# While somebody waits for its answer: that one fails, and nothing is stuck.
+auth_dies_amid() {
+	somebody
+	old=$(processes_of auth)
+	now=$(code)
+	kill -STOP "$old"
+	as_client mariadb10 plain "$gate_maria10" "$who" "$who$now" \
+	    'SELECT 1' >"$scratch/amid" 2>&1 &
+	waits=$!
+	until_true 5 is_asked
+	kill -9 "$old"
+	no wait "$waits"
+	grep -q 'ERROR 1045' "$scratch/amid" || fail "$(cat "$scratch/amid")"
+	until_true 10 auth_is_another
+	refused 1045 "$gate_maria10" "$who" "$who$now"
+}
+
+# Its worker has sent the question, and so has no more to do.
+is_asked() {
+	control --json sessions | grep -q '"connected":false'
+}
+
 restarted() {
 	somebody
 	now=$(code)
@@ -565,6 +614,13 @@ table_is_back() {
 	until_true 10 let_in "$gate_maria10" third "third$(code)"
 }
 
+no_table_server() {
+	in_table fourth
+	refused 1105 "$gate_maria10" fourth "fourth$(code)"
+	# And who guesses learns no more from it than who knows.
+	refused 1105 "$gate_maria10" fourth fourth000000
+}
+
 out_of_table() {
 	in_table gone
 	hold
@@ -635,7 +691,6 @@ guesses=1000
 scratch_begin
 get_peers
 apart "$0" "$@"
-outside=
 servers_start
 relays_start
 start_gate
@@ -654,6 +709,7 @@ check 'somebody without an account' no_account
 check 'no server' no_server
 check 'a listener that requires TLS' must_have_tls
 check 'an account that the server refuses' wrong_account
+check 'a certificate that nobody told the client of' vouched_for
 check 'a change of user is refused' change_of_user
 check 'the record and the log name the user' in_the_record
 check 'no secret is in the memory of those who serve' no_secret_in_memory
@@ -663,6 +719,7 @@ check 'sallyportctl' by_command
 check 'nothing works twice over a restart' restarted
 if [ -s "$scratch/gate.pid" ]; then gate_pid=$(cat "$scratch/gate.pid"); fi
 check 'nothing works twice over a crash' auth_dies
+check 'auth is killed amid a login' auth_dies_amid
 end_process "$gate_pid"
 rm -f "$scratch/used"
 start_gate 'reuse = "30s";'
@@ -677,6 +734,12 @@ if [ -n "$have_maria11" ]; then
 	check 'others do not wait for a table that is slow' table_is_slow
 	check 'a table that is away, and back' table_is_back
 	check 'who is taken out of a table is out' out_of_table
+	end_process "$gate_pid"
+	sed -i "s/server = \"127.0.0.1:$port_maria11\"; user/server = \"127.0.0.1:1\"; user/" \
+	    "$scratch/gate.conf"
+	gate_start "$scratch/gate.conf"
+	check 'a table whose server is not there from the start' \
+	    no_table_server
 fi
 check 'the command line of portproxy' portproxy
 cases_end
