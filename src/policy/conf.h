@@ -106,6 +106,11 @@ enum conf_secrets {
 	CONF_SECRETS_TABLE,
 };
 
+enum conf_code {
+	CONF_CODE_INSIDE,		/* the password has it in it */
+	CONF_CODE_ASKED,		/* for apart, after the password */
+};
+
 enum conf_login {
 	CONF_LOGIN_SERVER,		/* the server knows who may */
 	CONF_LOGIN_TOTP,		/* we do, by a one-time code */
@@ -375,6 +380,7 @@ struct conf {
 		int		 secrets;	/* enum conf_secrets */
 		char		*file;		/* who has which secret */
 		char		*state;		/* "" for none */
+		int		 code;		/* enum conf_code */
 		char		*password;	/* template, see prove.h */
 		int64_t		 digits;
 		int64_t		 period;	/* ms */

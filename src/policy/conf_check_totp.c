@@ -175,6 +175,11 @@ check_totp(const struct conf *conf, struct conf_report *report)
 {
 	const char	*why;
 
+	if (conf->totp.secrets == CONF_SECRETS_TABLE &&
+	    conf->totp.code == CONF_CODE_ASKED)
+		conf_complain(report, "%s%stotp.code: \"asked\" needs a "
+		    "password of each user, for which secrets \"table\" has "
+		    "no place", CONF_FILE(conf));
 	if (conf->totp.secrets == CONF_SECRETS_TABLE) {
 		if (conf->totp.file[0] != '\0')
 			conf_warn(report, "%s%stotp.file: with secrets "
@@ -189,7 +194,8 @@ check_totp(const struct conf *conf, struct conf_report *report)
 	if (conf->totp.digits == 7)
 		conf_complain(report, "%s%stotp.digits: want 6 or 8",
 		    CONF_FILE(conf));
-	if (!totp_is_template(conf->totp.password, &why))
+	if (!totp_is_template(conf->totp.password,
+	    conf->totp.code == CONF_CODE_INSIDE, &why))
 		conf_complain(report, "%s%stotp.password: \"%s\": %s",
 		    CONF_FILE(conf), conf->totp.password, why);
 }

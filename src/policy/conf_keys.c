@@ -28,6 +28,9 @@ static const char *const logins[] = {
 static const char *const secrets[] = {
 	[CONF_SECRETS_FILE] = "file", [CONF_SECRETS_TABLE] = "table", NULL,
 };
+static const char *const codes[] = {
+	[CONF_CODE_INSIDE] = "inside", [CONF_CODE_ASKED] = "asked", NULL,
+};
 static const char *const algorithms[] = {
 	[ONETIME_SHA1] = "SHA1", [ONETIME_SHA256] = "SHA256",
 	[ONETIME_SHA512] = "SHA512", NULL,
@@ -369,6 +372,8 @@ const struct conf_key	 conf_keys[] = {
 	    .help = "the file of users and their secrets" },
 	{ CONF_TOTP, "state", CONF_PATH, TOP(totp.state), .preset = "",
 	    .help = "the file of codes that were used" },
+	{ CONF_TOTP, "code", CONF_ENUM, TOP(totp.code), .preset = "inside",
+	    .choices = codes, .help = "where a user types the code" },
 	{ CONF_TOTP, "password", CONF_STRING, TOP(totp.password), 0, 64,
 	    "%u%t", .help = "what a user types: name, code, password" },
 	{ CONF_TOTP, "digits", CONF_INT, TOP(totp.digits), 6, 8, "6",

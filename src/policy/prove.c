@@ -121,12 +121,21 @@ try_step(struct search *s, int64_t step)
 
 int
 prove(const struct person *person, const char *template, int64_t now,
-    const struct prove_answer *answer, struct prove_result *result)
+    const struct prove_answer *answer, const struct prove_answer *code,
+    struct prove_result *result)
 {
 	struct search	 s = { person, template, answer, result, false };
 	int64_t		 step = onetime_step(&person->rule, now);
+	uint8_t		 stored[MYSQL_SHA1_LEN];
+	bool		 password = true;
 
 	*result = (struct prove_result){ .proved = false };
+	if (code != NULL) {
+		password = try(&s, "") && person->password[0] != '\0';
+		memcpy(stored, result->stored, sizeof(stored));
+		s.template = "%t";
+		s.answer = code;
+	}
 	for (size_t i = 0; i < person->nrecovery; i++)
 		if (try(&s, person->recovery[i])) {
 			result->proved = result->recovery = true;
@@ -134,5 +143,9 @@ prove(const struct person *person, const char *template, int64_t now,
 		}
 	for (int i = -person->rule.window; i <= person->rule.window; i++)
 		try_step(&s, step + i);
+	result->proved &= password;
+	/* What a certificate is vouched for with is the password's. */
+	if (code != NULL)
+		memcpy(result->stored, stored, sizeof(stored));
 	return s.failed ? -1 : 0;
 }

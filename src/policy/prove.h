@@ -5,6 +5,8 @@
  * but there are few that are right: those of the steps within the window, as
  * the template has them, and with recovery codes in place of those.
  *
+ * Or the code comes apart from the password, and then both must be right.
+ *
  *	%u	the name
  *	%t	the code, with its leading zeros or without them
  *	%p	the person's own password
@@ -46,11 +48,14 @@ struct prove_result {
 };
 
 /*
- * At `now', in seconds of time(2).  It takes as long whichever it is, and
- * whether it is one or not.  0, or -1 when OpenSSL fails.
+ * At `now', in seconds of time(2).  With `code' not NULL that is for the code
+ * alone, and `answer' for a password without one, which must not be empty.  It
+ * takes as long whichever it is, and whether it is one or not.  0, or -1 when
+ * OpenSSL fails.
  */
 int	 prove(const struct person *person, const char *template, int64_t now,
-	    const struct prove_answer *answer, struct prove_result *result);
+	    const struct prove_answer *answer,
+	    const struct prove_answer *code, struct prove_result *result);
 
 /*
  * The password that the template makes of a code, into `out'.  Its length,

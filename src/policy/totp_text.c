@@ -26,9 +26,9 @@ totp_is_name(const char *name, size_t len)
 }
 
 bool
-totp_is_template(const char *template, const char **why)
+totp_is_template(const char *template, bool with_code, const char **why)
 {
-	bool	 code = false;
+	bool	 code = false, password = false;
 
 	for (const char *p = template; *p != '\0'; p++) {
 		if (*p != '%')
@@ -39,7 +39,9 @@ totp_is_template(const char *template, const char **why)
 			return false;
 		}
 		code |= *p == 't';
+		password |= *p == 'p';
 	}
-	*why = "want \"%t\" in it, for the code";
-	return code;
+	*why = with_code ? "want \"%t\" in it, for the code" : "want \"%p\" "
+	    "and no \"%t\" in it, as the code is asked for apart";
+	return with_code ? code : password && !code;
 }

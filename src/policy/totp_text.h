@@ -17,9 +17,11 @@
 bool	 totp_is_name(const char *name, size_t len);
 
 /*
- * A template for passwords, in which %u, %t, %p and %% mean something, and %t
- * must be: see prove.h.  False with *why.
+ * A template for passwords, in which %u, %t, %p and %% mean something: see
+ * prove.h.  With a code in it, %t must be; else %p must be, and %t not.  False
+ * with *why.
  */
-bool	 totp_is_template(const char *template, const char **why);
+bool	 totp_is_template(const char *template, bool with_code,
+	    const char **why);
 
 #endif

@@ -67,6 +67,7 @@ struct waiting {
 	struct timer		 limit;
 	struct code_check	 check;
 	uint8_t			 answer[PROVE_ANSWER_MAX];
+	uint8_t			 code[CODE_APART_MAX];
 	struct access_source	 source;
 	bool			 trusted;
 };
@@ -271,6 +272,9 @@ on_check(void *ctx, struct rd *r, int *fds)
 	if (c->answer.bytes.len > 0)
 		memcpy(w->answer, c->answer.bytes.p, c->answer.bytes.len);
 	c->answer.bytes.p = w->answer;
+	if (c->apart && c->code.bytes.len > 0)
+		memcpy(w->code, c->code.bytes.p, c->code.bytes.len);
+	c->code.bytes.p = w->code;
 	return look_up(p, c->user);
 }
 

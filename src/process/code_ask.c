@@ -43,8 +43,35 @@ code_check_encode(struct wr *w, const struct code_check *c)
 	wr_u8(w, (uint8_t)c->answer.how);
 	wr_bytes(w, c->answer.nonce, sizeof(c->answer.nonce));
 	put_text(w, c->user, strlen(c->user));
+	wr_u8(w, c->apart);
+	if (c->apart) {
+		wr_u8(w, (uint8_t)c->code.how);
+		wr_bytes(w, c->code.nonce, sizeof(c->code.nonce));
+		if (c->code.bytes.len > CODE_APART_MAX)
+			return -1;
+		put_text(w, c->code.bytes.p, c->code.bytes.len);
+	}
 	wr_bytes(w, c->answer.bytes.p, c->answer.bytes.len);
 	return wr_ok(w) && c->answer.bytes.len <= PROVE_ANSWER_MAX ? 0 : -1;
+}
+
+static int
+get_apart(struct rd *r, struct code_check *c)
+{
+	uint8_t		 apart = rd_u8(r), how;
+	const uint8_t	*nonce;
+
+	c->apart = apart == 1;
+	if (!c->apart)
+		return rd_ok(r) && apart == 0 ? 0 : -1;
+	how = rd_u8(r);
+	nonce = rd_take(r, sizeof(c->code.nonce));
+	if (get_text(r, &c->code.bytes, CODE_APART_MAX) == -1 ||
+	    how > PROVE_CLEAR)
+		return -1;
+	c->code.how = (enum prove_how)how;
+	memcpy(c->code.nonce, nonce, sizeof(c->code.nonce));
+	return 0;
 }
 
 int
@@ -60,8 +87,8 @@ code_check_decode(struct rd *r, struct code_check *c)
 	how = rd_u8(r);
 	nonce = rd_take(r, sizeof(c->answer.nonce));
 	if (get_text(r, &user, sizeof(c->user) - 1) == -1 ||
-	    how > PROVE_CLEAR || r->left > PROVE_ANSWER_MAX ||
-	    memchr(user.p, '\0', user.len) != NULL)
+	    how > PROVE_CLEAR || memchr(user.p, '\0', user.len) != NULL ||
+	    get_apart(r, c) == -1 || r->left > PROVE_ANSWER_MAX)
 		return -1;
 	memcpy(c->source.bytes, source, sizeof(c->source.bytes));
 	c->answer.how = (enum prove_how)how;

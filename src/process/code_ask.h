@@ -3,8 +3,9 @@
  *
  *	MSG_CODE_CHECK	generation u32, listener u32, source 9 bytes, how u8
  *			(enum prove_how), nonce 20 bytes, user u8 and so many
- *			bytes; what the client answered, to the end; the
- *			client's socket
+ *			bytes; 0 u8, or 1 and how u8, nonce 20 bytes, u8 and so
+ *			many bytes for a code that came apart; what the client
+ *			answered, to the end; the client's socket
  *			-> verdict u8 (enum code_verdict), seconds u32 until
  *			it may be tried again, account u32 (its number in the
  *			configuration), grant u64, 20 bytes of
@@ -31,6 +32,7 @@
 #define CODE_ASK_MS		3000	/* that an answer may take */
 #define CODE_STILL_MS		300	/* the same, while a session waits */
 #define CODE_NONCE_MAX		64	/* bytes of a server's */
+#define CODE_APART_MAX		64	/* of a code that came apart */
 #define CODE_MORE_MAX		64	/* and of what else it says */
 #define CODE_ANSWER_MAX		1024	/* RSA of 8192 bits */
 
@@ -55,6 +57,8 @@ struct code_check {
 	struct access_source	 source;
 	char			 user[TOTP_NAME_MAX];
 	struct prove_answer	 answer;
+	bool			 apart;
+	struct prove_answer	 code;		/* if it is */
 };
 
 struct code_pass {

@@ -33,25 +33,39 @@ become(struct session *ss, uint32_t number, struct mysql_code_pass *p)
 	return 0;
 }
 
+static struct prove_answer
+said(const struct mysql_code_said *s)
+{
+	static const enum prove_how	 hows[] = {
+		[MYSQL_CODE_BY_NATIVE] = PROVE_NATIVE,
+		[MYSQL_CODE_BY_SHA2] = PROVE_SHA2,
+		[MYSQL_CODE_BY_CLEAR] = PROVE_CLEAR,
+	};
+	struct prove_answer		 a = {
+		.how = hows[s->by], .bytes = s->answer,
+	};
+
+	memcpy(a.nonce, s->nonce, sizeof(a.nonce));
+	return a;
+}
+
 static int
 check(void *ctx, const struct mysql_code_try *t, struct mysql_code_pass *p)
 {
 	struct session		*ss = ctx;
 	struct code_check	 c = {
 		.listener = (uint32_t)ss->listener, .source = ss->source,
-		.answer = {
-			.how = t->sha2 ? PROVE_SHA2 : PROVE_NATIVE,
-			.bytes = t->answer,
-		},
+		.answer = said(&t->password), .apart = ss->codes.apart,
+		.code = said(&t->code),
 	};
 	struct code_pass	 pass;
 
 	/* What no user can be called is nobody's. */
 	if (t->user.len >= sizeof(c.user) ||
-	    t->answer.len > PROVE_ANSWER_MAX)
+	    t->password.answer.len > PROVE_ANSWER_MAX ||
+	    t->code.answer.len > CODE_APART_MAX)
 		return 0;
 	memcpy(c.user, t->user.p, t->user.len);
-	memcpy(c.answer.nonce, t->nonce, sizeof(c.answer.nonce));
 	if (code_ask_check(ss->s->codes, &c, ss->front.fd, &pass) == -1)
 		return -1;
 	if (pass.verdict == CODE_LATER)
@@ -127,6 +141,7 @@ codes_of(struct session *ss)
 	ss->codes = (struct mysql_codes){
 		.check = check, .answer = answer, .warm = warm, .ctx = ss,
 		.from = ss->from,
+		.apart = ss->s->router.conf->totp.code == CONF_CODE_ASKED,
 	};
 	return &ss->codes;
 }

@@ -722,7 +722,8 @@ decide(struct try *t, const struct conf_listener *l)
 	struct prove_result	 proof;
 
 	if (prove(p != NULL ? p : &t->v->nobody, conf->totp.password,
-	    t->now_s, &t->c->answer, &proof) == -1)
+	    t->now_s, &t->c->answer, conf->totp.code == CONF_CODE_ASKED ?
+	    &t->c->code : NULL, &proof) == -1)
 		log_error("OpenSSL fails to hash");
 	if (p == NULL)
 		fail(t, "unknown_user");
@@ -755,7 +756,8 @@ vault_check(struct vault *v, const struct code_check *c,
 	if (t.k == NULL || c->listener >= t.k->conf->nlisteners)
 		return -1;
 	l = &t.k->conf->listeners[c->listener];
-	if (l->login != CONF_LOGIN_TOTP)
+	if (l->login != CONF_LOGIN_TOTP ||
+	    c->apart != (t.k->conf->totp.code == CONF_CODE_ASKED))
 		return -1;
 	*result = (struct vault_result){ .reason = NULL };
 	t.user = user_key(v, c->user);
@@ -1143,7 +1145,7 @@ vault_try_code(struct vault *v, const char *name, const char *code,
 
 	if (p == NULL)
 		return -1;
-	if (prove(p, "%t", now_s, &a, &r) == -1 || !r.proved)
+	if (prove(p, "%t", now_s, &a, NULL, &r) == -1 || !r.proved)
 		return refuse(why, "wrong: is the clock of the phone right, "
 		    "and was the secret made for this user?");
 	off = r.step - onetime_step(&p->rule, now_s);

@@ -17,6 +17,7 @@
 
 static const char	 native_plugin[] = "mysql_native_password";
 static const char	 sha2_plugin[] = "caching_sha2_password";
+static const uint8_t	 fast_ok[] = { MYSQL_MORE_DATA, MYSQL_SHA2_FAST_OK };
 
 static int
 lose(struct mysql_exchange *x, enum end *end, const char *why)
@@ -86,26 +87,79 @@ make_nonce(uint8_t *nonce)
 	return 0;
 }
 
-/* Have the client answer by another plugin; its answer is read then. */
+/* Have the client answer by another plugin, or once more; it is read then. */
 static int
-ask_by(struct mysql_code *c, struct mysql_exchange *x, const char *plugin,
-    enum end *end)
+ask_by(struct mysql_exchange *x, const char *plugin, bool next_factor,
+    struct mysql_code_said *said, enum end *end)
 {
 	struct mysql_switch	 s = {
 		.plugin = { (const uint8_t *)plugin, strlen(plugin) },
-		.data = { c->nonce, sizeof(c->nonce) },
+		.data = { said->nonce, sizeof(said->nonce) },
 	};
 	uint8_t			 buf[128];
 	struct wr		 w;
 
-	if (make_nonce(c->nonce) == -1)
+	if (make_nonce(said->nonce) == -1)
 		return mysql_exchange_refuse(x, end, END_INTERNAL, ER_UNKNOWN,
 		    "HY000", "no random numbers");
+	said->by = strcmp(plugin, sha2_plugin) == 0 ? MYSQL_CODE_BY_SHA2 :
+	    MYSQL_CODE_BY_NATIVE;
+	wr_init(&w, buf, sizeof(buf));
+	if (next_factor)
+		mysql_next_factor_encode(&w, &s);
+	else
+		mysql_switch_encode(&w, &s);
+	if (write_front(x, buf, wr_len(&w), end) == -1 ||
+	    read_front(x, end) == -1)
+		return -1;
+	said->answer = (struct mysql_bytes){ mysql_side_payload(&x->front),
+	    x->front.len };
+	return 0;
+}
+
+/* Have a client of MariaDB ask its user, who then types it. */
+static int
+ask_user(struct mysql_exchange *x, struct mysql_code_said *said,
+    enum end *end)
+{
+	static const char	 question[] = "\3One-time code: ";
+	struct mysql_switch	 s = {
+		.plugin = { (const uint8_t *)"dialog", 6 },
+		.data = { (const uint8_t *)question, sizeof(question) - 1 },
+	};
+	uint8_t			 buf[128];
+	struct wr		 w;
+
+	if (!x->front_secure)
+		return mysql_exchange_refuse(x, end, END_LOGIN,
+		    ER_SECURE_TRANSPORT_REQUIRED, "HY000", "the code is asked "
+		    "for, which takes TLS: connect with it");
 	wr_init(&w, buf, sizeof(buf));
 	mysql_switch_encode(&w, &s);
-	if (write_front(x, buf, wr_len(&w), end) == -1)
+	if (write_front(x, buf, wr_len(&w), end) == -1 ||
+	    read_front(x, end) == -1)
 		return -1;
-	return read_front(x, end);
+	said->by = MYSQL_CODE_BY_CLEAR;
+	said->answer = (struct mysql_bytes){ mysql_side_payload(&x->front),
+	    x->front.len };
+	/* The NUL is not typed. */
+	if (said->answer.len > 0 &&
+	    said->answer.p[said->answer.len - 1] == '\0')
+		said->answer.len--;
+	return 0;
+}
+
+/* A code that is not in the password. */
+static int
+ask_apart(struct mysql_code *c, struct mysql_exchange *x,
+    const struct mysql_response *client, struct mysql_code_said *said,
+    enum end *end)
+{
+	if ((client->caps & MYSQL_CAP_MULTI_FACTOR) == 0)
+		return ask_user(x, said, end);
+	if (c->sha2 && write_front(x, fast_ok, sizeof(fast_ok), end) == -1)
+		return -1;
+	return ask_by(x, sha2_plugin, true, said, end);
 }
 
 static bool
@@ -130,12 +184,36 @@ deny(const struct mysql_code *c, struct mysql_exchange *x, const char *user,
 	    user, c->codes->from, with_password ? "YES" : "NO");
 }
 
+/* The first answer, in memory of ours: the packet is read over. */
+static int
+ask_password(struct mysql_code *c, struct mysql_exchange *x,
+    const struct mysql_response *client, const uint8_t *nonce,
+    struct mysql_code_said *said, uint8_t *to, size_t size, enum end *end)
+{
+	c->sha2 = mysql_plugin_is(client->plugin, sha2_plugin);
+	if (is_native(client) && client->auth.len == MYSQL_NATIVE_LEN) {
+		memcpy(said->nonce, nonce, sizeof(said->nonce));
+		said->by = MYSQL_CODE_BY_NATIVE;
+		said->answer = client->auth;
+	} else if (ask_by(x, c->sha2 ? sha2_plugin : native_plugin, false,
+	    said, end) == -1)
+		return -1;
+	if (said->answer.len > size)
+		said->answer.len = 0;
+	if (said->answer.len > 0)
+		memcpy(to, said->answer.p, said->answer.len);
+	said->answer.p = to;
+	memcpy(c->nonce, said->nonce, sizeof(c->nonce));
+	return 0;
+}
+
 int
 mysql_code_prove(struct mysql_code *c, struct mysql_exchange *x,
     const struct mysql_response *client, const uint8_t *nonce, enum end *end)
 {
-	struct mysql_code_try	 t = { .nonce = c->nonce };
+	struct mysql_code_try	 t = { .user = { NULL, 0 } };
 	char			 user[MYSQL_USER_MAX];
+	uint8_t			 password[MYSQL_SHA2_LEN];
 	struct mysql_who	 who;
 
 	/* The packet that it points into is read over. */
@@ -143,27 +221,25 @@ mysql_code_prove(struct mysql_code *c, struct mysql_exchange *x,
 	memcpy(user, who.user, sizeof(user));
 	t.user = (struct mysql_bytes){ (const uint8_t *)user,
 	    client->user.len < sizeof(user) ? strlen(user) : SIZE_MAX };
-	memcpy(c->nonce, nonce, sizeof(c->nonce));
-	c->sha2 = mysql_plugin_is(client->plugin, sha2_plugin);
-	if (is_native(client) && client->auth.len == MYSQL_NATIVE_LEN)
-		t.answer = client->auth;
-	else {
-		if (ask_by(c, x, c->sha2 ? sha2_plugin : native_plugin,
-		    end) == -1)
-			return -1;
-		t.answer = (struct mysql_bytes){
-		    mysql_side_payload(&x->front), x->front.len };
-	}
-	t.sha2 = c->sha2;
 	c->pass = (struct mysql_code_pass){ .right = false };
+	if (ask_password(c, x, client, nonce, &t.password, password,
+	    sizeof(password), end) == -1)
+		return -1;
 	/* Without a password there is nothing to guess, nor to look up. */
-	if (t.answer.len < MYSQL_NATIVE_LEN || t.user.len == 0 ||
+	if (t.password.answer.len < MYSQL_NATIVE_LEN || t.user.len == 0 ||
 	    t.user.len == SIZE_MAX)
-		return deny(c, x, user, t.answer.len > 1, end);
+		return deny(c, x, user, t.password.answer.len > 1, end);
+	if (c->codes->apart && ask_apart(c, x, client, &t.code, end) == -1)
+		return -1;
 	if (c->codes->check(c->codes->ctx, &t, &c->pass) == -1)
 		return mysql_exchange_refuse(x, end, END_INTERNAL, ER_UNKNOWN,
 		    "HY000", "codes cannot be checked now; try again");
-	return c->pass.right ? 0 : deny(c, x, user, true, end);
+	if (!c->pass.right)
+		return deny(c, x, user, true, end);
+	/* Its last plugin: what an OK has to follow. */
+	c->sha2 = c->codes->apart ? t.code.by == MYSQL_CODE_BY_SHA2 : c->sha2;
+	c->vouch = t.password.by == MYSQL_CODE_BY_NATIVE;
+	return 0;
 }
 
 /* --- the server */
@@ -315,8 +391,6 @@ static int
 pass_ok(struct mysql_code *c, struct mysql_exchange *x, uint32_t caps,
     const uint8_t *certificate, enum end *end)
 {
-	static const uint8_t	 fast[] = {
-		MYSQL_MORE_DATA, MYSQL_SHA2_FAST_OK };
 	const uint8_t		*p = mysql_side_payload(&x->back);
 	uint8_t			 info[MYSQL_VOUCH_LEN], buf[2048];
 	struct mysql_ok		 ok;
@@ -324,10 +398,10 @@ pass_ok(struct mysql_code *c, struct mysql_exchange *x, uint32_t caps,
 	struct wr		 w;
 
 	x->settled = true;
-	if (c->sha2 && write_front(x, fast, sizeof(fast), end) == -1)
+	if (c->sha2 && write_front(x, fast_ok, sizeof(fast_ok), end) == -1)
 		return -1;
 	rd_init(&r, p, x->back.len);
-	if (c->sha2 || certificate == NULL ||
+	if (!c->vouch || certificate == NULL ||
 	    mysql_ok_decode(&r, caps, &ok) == -1 ||
 	    mysql_vouch(c->pass.stored, c->nonce, certificate, info) == -1)
 		return write_front(x, p, x->back.len, end);

@@ -26,12 +26,23 @@
 
 #define MYSQL_CODE_ANSWER_MAX	1024	/* bytes */
 
+enum mysql_code_by {
+	MYSQL_CODE_BY_NATIVE,
+	MYSQL_CODE_BY_SHA2,
+	MYSQL_CODE_BY_CLEAR,
+};
+
 /* A client's answer. */
+struct mysql_code_said {
+	enum mysql_code_by	 by;
+	uint8_t			 nonce[MYSQL_NONCE_LEN];
+	struct mysql_bytes	 answer;
+};
+
 struct mysql_code_try {
 	struct mysql_bytes	 user;
-	bool			 sha2;		/* else native */
-	const uint8_t		*nonce;		/* MYSQL_NONCE_LEN bytes */
-	struct mysql_bytes	 answer;
+	struct mysql_code_said	 password;
+	struct mysql_code_said	 code;		/* where it is asked for apart */
 };
 
 /* What is said of it. */
@@ -66,6 +77,8 @@ struct mysql_codes {
 	 * -1 with *why.
 	 */
 	int		(*warm)(void *ctx, const char **why);
+	bool		 apart;		/* the code is not in the password: a
+					   second factor, or a question */
 	void		*ctx;
 	const char	*from;		/* the client's host, for what it is
 					   told */
@@ -76,6 +89,7 @@ struct mysql_code {
 	const struct mysql_codes *codes;
 	struct mysql_code_pass	 pass;
 	bool			 sha2;		/* the client's plugin */
+	bool			 vouch;		/* it may check the OK */
 	bool			 cold;		/* the server wants the password
 						   itself */
 	uint8_t			 nonce[MYSQL_NONCE_LEN];	/* its last */

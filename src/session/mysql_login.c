@@ -228,6 +228,10 @@ mask(const struct run *u, uint32_t caps)
 		caps &= ~MYSQL_CAP_LOCAL_FILES;
 	if (u->r->followed)
 		caps &= ~MYSQL_TAP_BLIND;
+	if (u->r->codes != NULL)
+		caps &= ~MYSQL_CAP_MULTI_FACTOR;
+	if (u->r->codes != NULL && u->r->codes->apart)
+		caps |= MYSQL_CAP_MULTI_FACTOR;
 	return caps;
 }
 
@@ -522,6 +526,8 @@ log_in_by_code(struct run *u)
 	    sizeof(attributes));
 	if (mysql_code_prove(&code, u->x, &u->client, u->nonce, u->end) == -1)
 		return -1;
+	/* That was between us. */
+	u->client.caps &= ~MYSQL_CAP_MULTI_FACTOR;
 	u->client.user = code.pass.account;
 	u->client.tail = none;
 	snprintf(l->account, sizeof(l->account), "%.*s",

@@ -544,6 +544,55 @@ reused() {
 	let_in "$gate_maria10" "$who" "$who$now"
 }
 
+# --- the code apart from the password
+
+# A client of MariaDB asks its user for it.
+asked_for() {
+	somebody "$(totp secret)" password=hunter2
+	for client in mariadb "$peers/mariadb/mariadb"; do
+		[ "$client" = mariadb ] || has_client mariadb11 || continue
+		[ "$client" = mariadb ] || somebody "$(totp secret)" \
+		    password=hunter2
+		no timeout 20 python3 "$here/totp.py" typed 000000 "$client" \
+		    -h 127.0.0.1 -P "$gate_maria10" -u "$who" -phunter2 \
+		    --ssl-ca="$scratch/ca.pem" -N -e 'SELECT 41 + 1'
+		timeout 20 python3 "$here/totp.py" typed "$(code)" "$client" \
+		    -h 127.0.0.1 -P "$gate_maria10" -u "$who" -phunter2 \
+		    --ssl-ca="$scratch/ca.pem" -N -e 'SELECT 41 + 1' \
+		    >"$scratch/out"
+		grep -q 42 "$scratch/out" || fail "$(cat "$scratch/out")"
+	done
+	# Nor does it cross a network that others see.
+	refused 3159 "$gate_maria10" "$who" hunter2
+}
+
+# MySQL's has more than one factor.
+second_factor() {
+	has_client mysql97 || { echo "no MySQL 9.7 here"; exit 77; }
+	for at in maria10 mysqls; do
+		somebody "$(totp secret)" password=hunter2
+		now=$(code)
+		eval "port=\$gate_$at"
+		for how in tls plain; do
+			no by_factors wrong "$(code 1)"
+			control unlock "$who"
+			control unlock 127.0.0.1
+			by_factors hunter2 "$(if [ $how = tls ]; then
+				echo "$now"; else code 1; fi)" >"$scratch/out"
+			grep -qx 42 "$scratch/out"
+		done
+		no by_factors hunter2 "$now"
+	done
+}
+
+by_factors() {
+	mode=REQUIRED
+	[ "$how" = tls ] || mode=DISABLED
+	timeout 20 "$peers/mysql/mysql" -h 127.0.0.1 -P "$port" --protocol=tcp \
+	    -u "$who" --ssl-mode=$mode --password1="$1" --password2="$2" \
+	    -N -B -e 'SELECT 41 + 1'
+}
+
 # --- secrets in a table, portproxy's
 
 # Of a server that can be stopped without the one that is logged in to.
@@ -724,6 +773,11 @@ end_process "$gate_pid"
 rm -f "$scratch/used"
 start_gate 'reuse = "30s";'
 check 'fifty at once with one code, where that is allowed' reused
+end_process "$gate_pid"
+rm -f "$scratch/used"
+start_gate 'code = "asked"; password = "%p";'
+check 'a code that MariaDB clients ask for' asked_for
+check 'a code as a second factor' second_factor
 check 'no password was on the wire' sh -c \
     "! grep -rqaF -e '$(password_of native)' '$scratch/wire'"
 if [ -n "$have_maria11" ]; then

@@ -9,6 +9,7 @@ totp.py fresh                   wait until a step has most of its time left
 totp.py scan PID TEXT...        is one of these in that process's memory?
 totp.py guess PORT USER N       N logins with wrong passwords, and what was
                                 said, counted
+totp.py typed CODE COMMAND...   at a terminal: type it when asked for a code
 totp.py crowd PORT USER PASSWORD N
                                 so many logins at once; how many were let in
 """
@@ -19,6 +20,7 @@ import collections
 import hashlib
 import hmac
 import os
+import pty
 import struct
 import sys
 import threading
@@ -107,6 +109,28 @@ def crowd(port, user, password, n):
     for t in threads:
         t.join()
     print(said.count('in'))
+
+
+def typed(code, *command):
+    """What the command prints once the code was typed."""
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.execvp(command[0], command)
+    seen, done = b'', False
+    while True:
+        try:
+            data = os.read(fd, 4096)
+        except OSError:
+            break
+        if not data:
+            break
+        seen += data
+        if not done and b'One-time code:' in seen:
+            os.write(fd, code.encode() + b'\n')
+            done = True
+    _, status = os.waitpid(pid, 0)
+    print(seen.decode('utf-8', 'replace'))
+    sys.exit(os.waitstatus_to_exitcode(status) != 0 or not done)
 
 
 def main():

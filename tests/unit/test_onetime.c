@@ -143,17 +143,17 @@ proves(const char *template, const char *password, struct prove_result *r)
 	bool			 proved[3];
 
 	memcpy(a.nonce, nonce, sizeof(a.nonce));
-	ck_assert_int_eq(prove(&alice, template, T0, &a, r), 0);
+	ck_assert_int_eq(prove(&alice, template, T0, &a, NULL, r), 0);
 	proved[0] = r->proved;
 	a.how = PROVE_NATIVE;
 	a.bytes = (struct mysql_bytes){ buf, MYSQL_NATIVE_LEN };
 	ck_assert_int_eq(mysql_native_scramble(p, nonce, buf), 0);
-	ck_assert_int_eq(prove(&alice, template, T0, &a, r), 0);
+	ck_assert_int_eq(prove(&alice, template, T0, &a, NULL, r), 0);
 	proved[1] = r->proved;
 	a.how = PROVE_SHA2;
 	a.bytes.len = MYSQL_SHA2_LEN;
 	ck_assert_int_eq(mysql_sha2_scramble(p, nonce, buf), 0);
-	ck_assert_int_eq(prove(&alice, template, T0, &a, r), 0);
+	ck_assert_int_eq(prove(&alice, template, T0, &a, NULL, r), 0);
 	proved[2] = r->proved;
 	ck_assert(proved[0] == proved[1] && proved[1] == proved[2]);
 	return proved[0];
@@ -252,6 +252,38 @@ START_TEST(what_is_stored_of_it_is_told)
 }
 END_TEST
 
+START_TEST(a_code_may_come_apart)
+{
+	struct prove_answer	 a = { .how = PROVE_CLEAR }, b = a;
+	struct prove_result	 r;
+	static const struct {
+		const char	*password, *code;
+		bool		 right;
+	} v[] = {
+		{ "pw", NULL, true }, { "pW", NULL, false },
+		{ "pw", "000000", false }, { "", NULL, false },
+		{ "pw", "DDDDEEEEFFFF", true },
+	};
+
+	for (size_t i = 0; i < sizeof(v) / sizeof(v[0]); i++) {
+		const char	*code = v[i].code != NULL ? v[i].code :
+				    password_at(T0 / 30, "%t");
+
+		a.bytes = (struct mysql_bytes){
+			(const uint8_t *)v[i].password, strlen(v[i].password) };
+		b.bytes = (struct mysql_bytes){
+			(const uint8_t *)code, strlen(code) };
+		ck_assert_int_eq(prove(&alice, "%p", T0, &a, &b, &r), 0);
+		ck_assert(r.proved == v[i].right);
+	}
+	/* Nobody without a password is let in by a code. */
+	alice.password[0] = '\0';
+	a.bytes.len = 0;
+	ck_assert_int_eq(prove(&alice, "%p", T0, &a, &b, &r), 0);
+	ck_assert(!r.proved);
+}
+END_TEST
+
 START_TEST(templates_without_a_code_are_none)
 {
 	static const char *const	 bad[] = {
@@ -260,10 +292,13 @@ START_TEST(templates_without_a_code_are_none)
 	const char			*why;
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		ck_assert_msg(!totp_is_template(bad[i], &why), "%s",
+		ck_assert_msg(!totp_is_template(bad[i], true, &why), "%s",
 		    bad[i]);
-	ck_assert(totp_is_template("%u%t", &why));
-	ck_assert(totp_is_template("a%%%p-%t", &why));
+	ck_assert(totp_is_template("%u%t", true, &why));
+	ck_assert(totp_is_template("%p", false, &why));
+	ck_assert(!totp_is_template("%u", false, &why));
+	ck_assert(!totp_is_template("%p%t", false, &why));
+	ck_assert(totp_is_template("a%%%p-%t", true, &why));
 }
 END_TEST
 
@@ -283,6 +318,7 @@ main(void)
 	tcase_add_test(t, a_template_says_how_it_is_put_together);
 	tcase_add_test(t, a_recovery_code_stands_for_a_code);
 	tcase_add_test(t, what_is_stored_of_it_is_told);
+	tcase_add_test(t, a_code_may_come_apart);
 	tcase_add_test(t, templates_without_a_code_are_none);
 	suite_add_tcase(s, t);
 	return unit_run(s);
