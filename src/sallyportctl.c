@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "ctl/command.h"
+#include "ctl/hub.h"
 #include "ctl/link.h"
 #include "ctl/show.h"
 #include "ctl/totp.h"
@@ -53,6 +54,12 @@ static const struct {
 	{ "limits",	0,		0, 0, command_limits },
 	{ "totp",	0,		1, 16, command_totp },
 	{ "unlock",	0,		1, 1, command_unlock },
+	{ "agents",	0,		0, 0, command_agents },
+	{ "topics",	0,		0, 0, command_topics },
+	{ "drain",	0,		1, 1, command_drain },
+	{ "undrain",	0,		1, 1, command_undrain },
+	{ "secret",	0,		1, 1, command_secret },
+	{ "pin",	0,		1, 1, command_pin },
 	{ "check",	0,		0, 0, command_check },
 	{ "reload",	0,		0, 0, command_reload },
 	{ "reopen",	0,		0, 0, command_reopen },
@@ -117,6 +124,13 @@ static const char	 help[] =
 "  totp recovery USER ten codes for a lost phone, each of which works once\n"
 "  unlock USER|ADDRESS\n"
 "                     let somebody try again at once\n"
+"  agents             agents that are connected to this hub\n"
+"  topics             what they offer, and who gets the users\n"
+"  drain AGENT|TOPIC  no new users for it\n"
+"  undrain AGENT|TOPIC\n"
+"                     takes that back\n"
+"  secret FILE        make a secret for an agent, in a new file\n"
+"  pin CERTIFICATE    what agents know a hub by: its key\n"
 "  check              have the configuration on disk checked\n"
 "  reload             have it take effect; tells what changes\n"
 "  reopen             open the log file again\n"

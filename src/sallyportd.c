@@ -49,11 +49,15 @@ const struct role	 roles[] = {
 	    .may_lag = true, .as_auth = true, .needed = dbclient_needed },
 	{ .name = "auth", .id = ROLE_AUTH, .main = auth_main,
 	    .own_root = true, .as_auth = true, .needed = auth_needed },
+	{ .name = "broker", .id = ROLE_BROKER, .main = broker_main,
+	    .own_root = true, .needed = broker_needed },
 	{ .name = "signer", .id = ROLE_SIGNER, .main = signer_main,
 	    .per_pool = true, .lasting = true, .own_root = true,
 	    .as_auth = true, .wanted = signer_wanted },
 	{ .name = "spawner", .id = ROLE_SPAWNER, .main = spawner_main,
 	    .per_pool = true, .own_root = true },
+	{ .name = "link", .id = ROLE_LINK, .main = link_main,
+	    .per_pool = true, .own_root = true, .wanted = link_wanted },
 	{ .name = NULL },
 };
 

@@ -300,6 +300,59 @@ show_limits(const json_t *objects, FILE *out)
 	show_sources(objects, out);
 }
 
+void
+show_agents(const json_t *objects, FILE *out)
+{
+	struct table	*t = table_new("AGENT SINCE> TLS TOPICS> SESSIONS> "
+			    "WAITING> PARKED> STATE");
+	const json_t	*o;
+	size_t		 i;
+	char		 buf[TEXT_FIGURE_MAX];
+
+	json_array_foreach(objects, i, o) {
+		const json_t	*a = json_object_get(o, "agent");
+
+		if (a == NULL)
+			continue;
+		table_cell(t, text(a, "name"));
+		table_cell(t, text_age(1000 * number(a, "seconds"), buf));
+		table_cell(t, number(a, "tls") != 0 ? "yes" : "NO");
+		table_number(t, number(a, "topics"));
+		table_number(t, number(a, "sessions"));
+		table_number(t, number(a, "waiting"));
+		table_number(t, number(a, "parked"));
+		table_cell(t, number(a, "drained") != 0 ? "drained" : "");
+	}
+	table_print(t, out);
+	table_free(&t);
+}
+
+void
+show_topics(const json_t *objects, FILE *out)
+{
+	struct table	*t = table_new("TOPIC AGENT AGENTS> SESSIONS> "
+			    "WAITING> TAKEOVERS> STATE");
+	const json_t	*o;
+	size_t		 i;
+
+	json_array_foreach(objects, i, o) {
+		const json_t	*p = json_object_get(o, "topic");
+
+		if (p == NULL)
+			continue;
+		table_cell(t, text(p, "name"));
+		table_cell(t, text(p, "agent"));
+		table_number(t, number(p, "agents"));
+		table_number(t, number(p, "sessions"));
+		table_number(t, number(p, "waiting"));
+		table_number(t, number(p, "takeovers"));
+		table_cell(t, number(p, "drained") != 0 ? "drained" :
+		    number(p, "frozen") != 0 ? "frozen" : "");
+	}
+	table_print(t, out);
+	table_free(&t);
+}
+
 static const struct order {
 	const char	*name;
 	const char	*key;

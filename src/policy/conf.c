@@ -24,12 +24,15 @@ conf_free(struct conf **confp)
 		return;
 	for (size_t i = 0; i < conf->nbackends; i++) {
 		conf_keys_release(CONF_BACKEND, &conf->backends[i]);
+		free(conf->backends[i].topic);
 		free(conf->backends[i].where);
 	}
 	for (size_t i = 0; i < conf->nlisteners; i++) {
 		conf_keys_release(CONF_LISTENER, &conf->listeners[i]);
 		free(conf->listeners[i].where);
 	}
+	for (size_t i = 0; i < conf->hubs.n; i++)
+		free(conf->hubs.v[i].pool);
 	free(conf->file);
 	free(conf->ini);
 	free(conf->backends);
@@ -49,6 +52,7 @@ conf_add_backend(struct conf *conf, const char *where)
 	b = &conf->backends[conf->nbackends++];
 	memset(b, 0, sizeof(*b));
 	b->where = mem_strdup(where);
+	b->hub = CONF_NOWHERE;
 	conf_keys_preset(CONF_BACKEND, b);
 	return b;
 }
@@ -67,6 +71,12 @@ conf_add_listener(struct conf *conf, const char *where)
 	return l;
 }
 
+size_t
+conf_ways(const struct conf_listener *l)
+{
+	return 1 + l->tls.routes.n + l->nfallbacks;
+}
+
 const struct conf_backend *
 conf_backend_of(const struct conf *conf, const struct conf_listener *l,
     size_t i)
@@ -77,6 +87,8 @@ conf_backend_of(const struct conf *conf, const struct conf_listener *l,
 		b = l->backend;
 	else if (i <= l->tls.routes.n)
 		b = l->tls.routes.v[i - 1].backend;
+	else if (i < conf_ways(l))
+		b = l->fallbacks[i - 1 - l->tls.routes.n];
 	return b == CONF_NOWHERE ? NULL : &conf->backends[b];
 }
 

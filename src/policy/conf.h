@@ -33,9 +33,15 @@
 #define CONF_NAME_MAX		32		/* characters of a name */
 #define CONF_TEXTS_MAX		64		/* of one list of strings */
 #define CONF_NOWHERE		SIZE_MAX	/* a backend that is none */
+#define CONF_FORWARDS_MAX	16		/* of one listener */
 #define CONF_ROUTES_MAX		256		/* of one listener */
 #define CONF_ACCOUNTS_MAX	1024
 #define CONF_GROUPS_MAX		256
+#define CONF_AGENTS_MAX		1024
+#define CONF_TOPICS_MAX		4096
+#define CONF_HUBS_MAX		16
+#define CONF_PUBLISHES_MAX	128
+#define CONF_PIN_LEN		32		/* bytes of a pin */
 #define CONF_USER_PRESET	"_sallyport"	/* what a package makes */
 #define CONF_AUTH_USER_PRESET	"_sallyauth"
 #define CONF_SERVERS_MAX	4096		/* of all backends */
@@ -68,6 +74,8 @@ struct conf_rate {
 enum conf_protocol {
 	CONF_TCP,
 	CONF_MYSQL,
+	CONF_HUB,
+	CONF_AGENT,			/* no word for it: see conf_publish */
 };
 
 enum conf_tls_mode {
@@ -114,6 +122,13 @@ enum conf_code {
 enum conf_login {
 	CONF_LOGIN_SERVER,		/* the server knows who may */
 	CONF_LOGIN_TOTP,		/* we do, by a one-time code */
+};
+
+enum conf_policy {			/* a second agent has the topic */
+	CONF_POLICY_REPLACE,
+	CONF_POLICY_GROUP,
+	CONF_POLICY_STANDBY,
+	CONF_POLICY_REJECT,
 };
 
 enum conf_carry {
@@ -209,6 +224,11 @@ struct conf_backend {
 	} tls;
 	char			*server_public_key;	/* "" for any */
 	bool			 implicit;	/* made from a forward */
+	char			*topic;		/* sessions go there, and to no
+						   server: of the hub below, or
+						   of our own broker; or NULL */
+	size_t			 hub;		/* whose servers these are, or
+						   CONF_NOWHERE */
 	bool			 placed;	/* sessions ask the keeper for a
 						   server, by conf_finish() */
 };
@@ -265,12 +285,83 @@ struct conf_groups {
 	size_t			 n;
 };
 
+/* Who may connect to our hub, and for what. */
+struct conf_agent {
+	char			*where;
+	char			*id;
+	char			*secret_file;
+	struct conf_texts	 publish, subscribe;	/* topics, "a.*", "*" */
+	int64_t			 max_sessions;	/* at a time; 0: no limit */
+};
+
+struct conf_agents {
+	struct conf_agent	*v;
+	size_t			 n;
+};
+
+struct conf_topic {
+	char			*where;
+	char			*name;
+	int			 policy;	/* enum conf_policy */
+	int64_t			 hold;		/* ms */
+	int64_t			 max_sessions;	/* at a time; 0: no limit */
+	int64_t			 waiting;	/* users, at the most */
+};
+
+struct conf_topics {
+	struct conf_topic	*v;
+	size_t			 n;
+};
+
+/* A hub that we are an agent of. */
+struct conf_hub {
+	char			*where;
+	char			*name;
+	struct conf_servers	 address;
+	char			*id;
+	char			*secret_file;
+	char			*pin;		/* "" or "sha256:" and digits */
+	struct {
+		int	 mode;			/* OFF or REQUIRE */
+		char	*ca;			/* "" for none */
+		char	*server_name;		/* "" for its address */
+	} tls;
+	/* By conf_finish(). */
+	uint8_t			 pinned[CONF_PIN_LEN];
+	size_t			 backend;	/* where its addresses are */
+	char			*pool;		/* of what we publish there */
+	bool			 publishes;	/* anything? */
+};
+
+struct conf_hubs {
+	struct conf_hub		*v;
+	size_t			 n;
+};
+
+/*
+ * A service of ours at a hub.  conf_finish() makes a listener of it, with no
+ * address and the protocol CONF_AGENT: users come by the hub.
+ */
+struct conf_publish {
+	char			*where;
+	char			*topic;
+	char			*hub;
+	char			*forward;
+	int64_t			 weight;	/* 1 to 255 */
+	size_t			 listener;
+};
+
+struct conf_publishes {
+	struct conf_publish	*v;
+	size_t			 n;
+};
+
 struct conf_listener {
 	char			*where;
 	char			*name;
 	struct conf_addrs	 listen;
 	int			 protocol;	/* enum conf_protocol */
-	char			*forward;
+	struct conf_texts	 forward;	/* the next where one fails */
 	char			*pool;		/* its default by
 						   conf_finish() */
 	int64_t			 buffer;	/* bytes, each direction */
@@ -298,6 +389,7 @@ struct conf_listener {
 	bool			 transparent;
 	int64_t			 fast_open;	/* queue; 0: off */
 	int64_t			 defer_accept;	/* ms; 0: off */
+	char			*data_address;	/* "" for where agents are */
 	struct {
 		int			 mode;	/* enum conf_tls_mode */
 		struct conf_texts	 certificate;
@@ -333,9 +425,13 @@ struct conf_listener {
 	} query_log;
 	struct conf_texts	 deny_commands;	/* names */
 	struct conf_commands	 denied;	/* by conf_finish() */
-	size_t			 backend;	/* index, by conf_finish() */
+	/* Indices, by conf_finish(): of the first forward, and the others. */
+	size_t			 backend;
+	size_t			 fallbacks[CONF_FORWARDS_MAX - 1];
+	size_t			 nfallbacks;
 	bool			 admitted;	/* sessions ask the keeper to be
 						   let in, by conf_finish() */
+	bool			 implicit;	/* made from a conf_publish */
 };
 
 struct conf {
@@ -392,6 +488,11 @@ struct conf {
 		struct conf_nets trusted;
 		bool		 wanted;	/* by conf_finish() */
 	} totp;
+	struct conf_agents	 agents;
+	struct conf_topics	 topics;
+	struct conf_hubs	 hubs;
+	struct conf_publishes	 publishes;
+	int64_t			 agents_max;	/* control links at a time */
 	struct conf_accounts	 accounts;
 	struct conf_groups	 groups;
 	struct {
@@ -424,12 +525,16 @@ void	 conf_set(struct conf *conf, const char *flag, const char *key,
 int	 conf_finish(struct conf *conf, struct conf_report *report);
 
 /*
- * Where sessions of the listener may go, once conf_finish() has been: the
- * forward of it is number 0, routes follow from 1.  NULL beyond the last, and
- * for one that leads nowhere, which was told.
+ * Where sessions of the listener may go, once conf_finish() has been: its
+ * first forward is number 0, routes follow from 1, and then the other
+ * forwards.  NULL beyond the last, and for one that leads nowhere, which was
+ * told.
  */
 const struct conf_backend	*conf_backend_of(const struct conf *conf,
 				    const struct conf_listener *l, size_t i);
+
+/* How many numbers there are. */
+size_t	 conf_ways(const struct conf_listener *l);
 
 /*
  * The account that somebody becomes at a listener, or CONF_NOWHERE: the first

@@ -247,8 +247,9 @@ check_circles(const struct conf *conf, struct conf_report *report)
 	for (size_t i = 0; i < conf->nlisteners; i++) {
 		const struct conf_listener	*l = &conf->listeners[i];
 
-		for (size_t j = 0; j <= l->tls.routes.n; j++)
-			check_circle(l, j == 0 ? "forward" : "tls.routes",
+		for (size_t j = 0; j < conf_ways(l); j++)
+			check_circle(l, j == 0 ||
+			    j > l->tls.routes.n ? "forward" : "tls.routes",
 			    conf_backend_of(conf, l, j), report);
 	}
 }

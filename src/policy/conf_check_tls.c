@@ -284,14 +284,15 @@ conf_check_links_tls(const struct conf *conf, struct conf_report *report)
 	for (size_t i = 0; i < conf->nlisteners; i++) {
 		const struct conf_listener	*l = &conf->listeners[i];
 
-		for (size_t j = 0; j <= l->tls.routes.n; j++) {
+		for (size_t j = 0; j < conf_ways(l); j++) {
 			const struct conf_backend	*b =
 			    conf_backend_of(conf, l, j);
 
 			if (b != NULL && l->protocol == CONF_MYSQL)
 				check_compression(l, b, report);
 			if (l->protocol != CONF_TCP || l->name == NULL ||
-			    b == NULL || told[b - conf->backends])
+			    b == NULL || b->topic != NULL ||
+			    told[b - conf->backends])
 				continue;
 			told[b - conf->backends] = true;
 			check_link(l, b, report);

@@ -134,6 +134,39 @@ gather_groups(struct items *items, const struct conf_groups *groups)
 		add_item(items, groups->v[i].name, &groups->v[i]);
 }
 
+static void
+gather_agents(struct items *items, const struct conf_agents *agents)
+{
+	for (size_t i = 0; i < agents->n; i++)
+		add_item(items, agents->v[i].id, &agents->v[i]);
+}
+
+static void
+gather_topics(struct items *items, const struct conf_topics *topics)
+{
+	for (size_t i = 0; i < topics->n; i++)
+		add_item(items, topics->v[i].name, &topics->v[i]);
+}
+
+static void
+gather_hubs(struct items *items, const struct conf_hubs *hubs)
+{
+	for (size_t i = 0; i < hubs->n; i++)
+		add_item(items, hubs->v[i].name, &hubs->v[i]);
+}
+
+static void
+gather_publishes(struct items *items, const struct conf_publishes *list)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		char	*name = mem_printf("%s@%s", list->v[i].topic,
+			    list->v[i].hub);
+
+		add_item(items, name, &list->v[i]);
+		free(name);
+	}
+}
+
 static struct items
 gather(const struct conf *conf, const struct conf_key *k, const void *base)
 {
@@ -151,10 +184,19 @@ gather(const struct conf *conf, const struct conf_key *k, const void *base)
 		gather_accounts(&items, member);
 	else if (k->type == CONF_GROUPS)
 		gather_groups(&items, member);
+	else if (k->type == CONF_AGENTS)
+		gather_agents(&items, member);
+	else if (k->type == CONF_TOPICS)
+		gather_topics(&items, member);
+	else if (k->type == CONF_HUBS)
+		gather_hubs(&items, member);
+	else if (k->type == CONF_PUBLISHES)
+		gather_publishes(&items, member);
 	else if (k->type != CONF_LIST)
 		gather_texts(&items, k, member);
 	else if (k->inner == CONF_LISTENER)
-		for (size_t i = 0; i < conf->nlisteners; i++)
+		for (size_t i = 0; i < conf->nlisteners &&
+		    !conf->listeners[i].implicit; i++)
 			add_item(&items, conf->listeners[i].name,
 			    &conf->listeners[i]);
 	else
@@ -204,7 +246,11 @@ title(const struct conf_key *k, const char *prefix, const char *name)
 		    k->inner == CONF_BACKEND ? "backend" :
 		    k->inner == CONF_ROUTE ? "route" :
 		    k->inner == CONF_ACCOUNT ? "account" :
-		    k->inner == CONF_USERS ? "group" : "server";
+		    k->inner == CONF_USERS ? "group" :
+		    k->inner == CONF_AN_AGENT ? "agent" :
+		    k->inner == CONF_A_TOPIC ? "topic" :
+		    k->inner == CONF_A_HUB ? "hub" :
+		    k->inner == CONF_A_PUBLISH ? "publish" : "server";
 		gap = " ";
 	}
 	return mem_printf("%s%s%s%s: ", prefix, kind, gap, name);
@@ -284,6 +330,10 @@ diff_section(const struct diff *d, enum conf_section section, const void *old,
 		case CONF_ROUTES:
 		case CONF_ACCOUNTS:
 		case CONF_GROUPS:
+		case CONF_AGENTS:
+		case CONF_TOPICS:
+		case CONF_HUBS:
+		case CONF_PUBLISHES:
 		case CONF_LISTEN:
 		case CONF_NETS:
 			diff_list(d, k, old, now, prefix);

@@ -18,6 +18,8 @@ static const char *const	 keys[] = {
 	[CONF_FILE_TABLE_PASSWORD] = "query_table.password_file",
 	[CONF_FILE_OTP_PASSWORD] = "otp_table.password_file",
 	[CONF_FILE_ACCOUNT_PASSWORD] = "password_file",
+	[CONF_FILE_AGENT_SECRET] = "secret_file",
+	[CONF_FILE_HUB_SECRET] = "secret_file",
 };
 
 struct list {
@@ -108,9 +110,16 @@ is_used(const struct conf *conf, const struct conf_backend *b,
 
 		if (pool != NULL && strcmp(l->pool, pool) != 0)
 			continue;
-		for (size_t j = 0; j <= l->tls.routes.n; j++)
+		for (size_t j = 0; j < conf_ways(l); j++)
 			if (conf_backend_of(conf, l, j) == b)
 				return true;
+	}
+	for (size_t i = 0; i < conf->hubs.n; i++) {
+		const struct conf_hub	*h = &conf->hubs.v[i];
+
+		if (h->publishes && &conf->backends[h->backend] == b &&
+		    (pool == NULL || strcmp(h->pool, pool) == 0))
+			return true;
 	}
 	return false;
 }
@@ -130,8 +139,8 @@ conf_files(const struct conf *conf, size_t *n)
 		const struct conf_backend	*b = &conf->backends[i];
 		const struct owner		 o = { i, b->where };
 
-		/* One made from a forward has no files. */
-		if (!b->implicit && is_used(conf, b, NULL))
+		/* One made from a forward to a server has no files. */
+		if ((!b->implicit || b->hub != CONF_NOWHERE) && is_used(conf, b, NULL))
 			add_backend(&list, b, &o);
 	}
 	if (conf->query_table.wanted)
@@ -146,6 +155,14 @@ conf_files(const struct conf *conf, size_t *n)
 		add(&list, &(const struct owner){ i,
 		    conf->accounts.v[i].where }, CONF_FILE_ACCOUNT_PASSWORD, 0,
 		    conf->accounts.v[i].password_file);
+	for (size_t i = 0; i < conf->agents.n; i++)
+		add(&list, &(const struct owner){ i,
+		    conf->agents.v[i].where }, CONF_FILE_AGENT_SECRET, 0,
+		    conf->agents.v[i].secret_file);
+	for (size_t i = 0; i < conf->hubs.n; i++)
+		add(&list, &(const struct owner){ i,
+		    conf->hubs.v[i].where }, CONF_FILE_HUB_SECRET, 0,
+		    conf->hubs.v[i].secret_file);
 	*n = list.n;
 	return list.v;
 }
@@ -166,6 +183,8 @@ conf_file_is_secret(const struct conf_file *f)
 {
 	return f->kind == CONF_FILE_KEY ||
 	    f->kind == CONF_FILE_BACKEND_KEY ||
+	    f->kind == CONF_FILE_AGENT_SECRET ||
+	    f->kind == CONF_FILE_HUB_SECRET ||
 	    conf_file_is_for_dbclient(f);
 }
 
@@ -181,6 +200,8 @@ bool
 conf_file_is_for_auth(const struct conf_file *f)
 {
 	return f->kind == CONF_FILE_ACCOUNT_PASSWORD ||
+	    f->kind == CONF_FILE_AGENT_SECRET ||
+	    f->kind == CONF_FILE_HUB_SECRET ||
 	    f->kind == CONF_FILE_SERVER_PUBLIC_KEY;
 }
 

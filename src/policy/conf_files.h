@@ -33,12 +33,15 @@ enum conf_file_kind {
 	CONF_FILE_OTP_PASSWORD,
 	/* Of an account. */
 	CONF_FILE_ACCOUNT_PASSWORD,
+	/* Of an agent, or a hub. */
+	CONF_FILE_AGENT_SECRET,
+	CONF_FILE_HUB_SECRET,
 };
 
 struct conf_file {
 	enum conf_file_kind	 kind;
-	size_t			 owner;		/* listener, backend or account,
-						   or 0 */
+	size_t			 owner;		/* listener, backend, account,
+						   agent, hub, or 0 */
 	size_t			 position;	/* of the certificate */
 	const char		*path;
 	const char		*where;		/* "file:line" of the owner */

@@ -8,6 +8,7 @@
 #include "policy/conf_check_tls.h"
 #include "policy/conf_check_totp.h"
 #include "policy/conf_keys.h"
+#include "policy/conf_tunnel.h"
 #include "policy/conf_value.h"
 
 static const struct conf_listener *
@@ -49,6 +50,8 @@ resolve(struct conf *conf, const char *where, const char *key,
 		    "of that name", where, key, text);
 		return CONF_NOWHERE;
 	}
+	if (strncmp(text, "topic:", 6) == 0)
+		return conf_topic_backend(conf, where, key, text, report);
 	b = conf_add_backend(conf, where);
 	b->implicit = true;
 	b->name = mem_strdup(text);
@@ -58,13 +61,34 @@ resolve(struct conf *conf, const char *where, const char *key,
 	return conf->nbackends - 1;
 }
 
+/* A backend of no servers, for who must have one. */
+static size_t
+nowhere(struct conf *conf, const char *where)
+{
+	struct conf_backend	*b = conf_add_backend(conf, where);
+
+	b->implicit = true;
+	b->name = mem_strdup("");
+	return conf->nbackends - 1;
+}
+
 static void
 resolve_forwards(struct conf *conf, struct conf_listener *l,
     struct conf_report *report)
 {
 	char	 key[64];
 
-	l->backend = resolve(conf, l->where, "forward", l->forward, report);
+	if (l->protocol == CONF_HUB)
+		l->backend = nowhere(conf, l->where);
+	else
+		l->backend = resolve(conf, l->where, "forward",
+		    l->forward.n > 0 ? l->forward.v[0] : NULL, report);
+	if (l->forward.n > CONF_FORWARDS_MAX)
+		conf_complain(report, "%s: forward: more than %d of them",
+		    l->where, CONF_FORWARDS_MAX);
+	for (size_t i = 1; i < l->forward.n && i < CONF_FORWARDS_MAX; i++)
+		l->fallbacks[l->nfallbacks++] = resolve(conf, l->where,
+		    "forward", l->forward.v[i], report);
 	for (size_t i = 0; i < l->tls.routes.n; i++) {
 		snprintf(key, sizeof(key), "tls.routes[%zu].forward", i);
 		l->tls.routes.v[i].backend = resolve(conf, l->where, key,
@@ -150,6 +174,7 @@ finish_listener(struct conf *conf, size_t i, size_t *npools,
 	resolve_forwards(conf, l, report);
 	conf_check_listener(l, report);
 	conf_check_listener_tls(l, report);
+	conf_check_listener_hub(l, report);
 	conf_check_listener_mysql(conf, l, report);
 	l->admitted = l->max_sessions > 0 || l->max_sessions_per_source > 0 ||
 	    l->rate_per_source.count > 0 || l->handshakes > 0;
@@ -175,7 +200,8 @@ finish_backend(struct conf *conf, size_t i, struct conf_report *report)
 			    "all backends", b->where, CONF_SERVERS_MAX);
 	}
 	conf_check_backend(b, report);
-	conf_check_backend_tls(b, report);
+	if (b->hub == CONF_NOWHERE)
+		conf_check_backend_tls(b, report);
 }
 
 int
@@ -185,9 +211,11 @@ conf_finish(struct conf *conf, struct conf_report *report)
 
 	if (conf->workers.spare > conf->workers.max)
 		conf->workers.spare = conf->workers.max;
-	if (conf->nlisteners == 0 && report->nerrors == 0)
+	if (conf->nlisteners == 0 && conf->publishes.n == 0 &&
+	    report->nerrors == 0)
 		conf_complain(report, "%s%slisteners: there is none, so "
 		    "nothing to do", CONF_FILE(conf));
+	conf_tunnel_finish(conf, report);
 	/* Listeners first: what they forward to may be a backend more. */
 	for (size_t i = 0; i < conf->nlisteners; i++)
 		finish_listener(conf, i, &npools, report);

@@ -37,7 +37,7 @@ static const char *const algorithms[] = {
 };
 static const char *const carries[] = { "auto", "always", "never", NULL };
 static const char *const protocols[] = {
-	[CONF_TCP] = "tcp", [CONF_MYSQL] = "mysql", NULL,
+	[CONF_TCP] = "tcp", [CONF_MYSQL] = "mysql", [CONF_HUB] = "hub", NULL,
 };
 static const char *const front_modes[] = {
 	[CONF_TLS_OFF] = "off", [CONF_TLS_OFFER] = "offer",
@@ -74,6 +74,16 @@ static const char *const checks[] = {
 	[CONF_CHECK_EXPECT] = "expect", NULL,
 };
 
+static const char *const policies[] = {
+	[CONF_POLICY_REPLACE] = "replace", [CONF_POLICY_GROUP] = "group",
+	[CONF_POLICY_STANDBY] = "standby", [CONF_POLICY_REJECT] = "reject",
+	NULL,
+};
+/* As enum conf_tls_mode has them. */
+static const char *const hub_modes[] = {
+	[CONF_TLS_OFF] = "off", [CONF_TLS_OFFER] = "require", NULL,
+};
+
 #define TOP(member)		offsetof(struct conf, member)
 #define BACKEND(member)		offsetof(struct conf_backend, member)
 #define SERVER(member)		offsetof(struct conf_server, member)
@@ -81,6 +91,10 @@ static const char *const checks[] = {
 #define ROUTE(member)		offsetof(struct conf_route, member)
 #define ACCOUNT(member)		offsetof(struct conf_account, member)
 #define USERS(member)		offsetof(struct conf_group, member)
+#define AGENT(member)		offsetof(struct conf_agent, member)
+#define TOPIC(member)		offsetof(struct conf_topic, member)
+#define HUB(member)		offsetof(struct conf_hub, member)
+#define PUBLISH(member)		offsetof(struct conf_publish, member)
 
 const struct conf_key	 conf_keys[] = {
 	{ CONF_TOP, "user", CONF_STRING, TOP(user),
@@ -109,6 +123,17 @@ const struct conf_key	 conf_keys[] = {
 	{ CONF_TOP, "accounts", CONF_ACCOUNTS, TOP(accounts), .preset = "",
 	    .inner = CONF_ACCOUNT,
 	    .help = "which user becomes which account of the servers" },
+	{ CONF_TOP, "agents", CONF_AGENTS, TOP(agents), .preset = "",
+	    .inner = CONF_AN_AGENT,
+	    .help = "who may connect to this hub, and for what" },
+	{ CONF_TOP, "agents_max", CONF_INT, TOP(agents_max), 1, 16384, "1024",
+	    .help = "agents connected at a time, at the most" },
+	{ CONF_TOP, "topics", CONF_TOPICS, TOP(topics), .preset = "",
+	    .inner = CONF_A_TOPIC, .help = "what holds for a topic here" },
+	{ CONF_TOP, "hubs", CONF_HUBS, TOP(hubs), .preset = "",
+	    .inner = CONF_A_HUB, .help = "hubs that this is an agent of" },
+	{ CONF_TOP, "publish", CONF_PUBLISHES, TOP(publishes), .preset = "",
+	    .inner = CONF_A_PUBLISH, .help = "services offered at hubs" },
 	{ CONF_TOP, "workers", CONF_GROUP, 0, .preset = "",
 	    .inner = CONF_WORKERS, .help = "how many processes serve" },
 	{ CONF_TOP, "carriers", CONF_GROUP, 0, .preset = "",
@@ -243,8 +268,8 @@ const struct conf_key	 conf_keys[] = {
 	{ CONF_LISTENER, "protocol", CONF_ENUM, LISTENER(protocol),
 	    .preset = "tcp", .choices = protocols,
 	    .help = "what is spoken there" },
-	{ CONF_LISTENER, "forward", CONF_STRING, LISTENER(forward),
-	    .help = "\"host:port\", \"unix:/path\" or \"backend:NAME\"" },
+	{ CONF_LISTENER, "forward", CONF_TEXTS, LISTENER(forward), 0, 300,
+	    .help = "\"host:port\", \"backend:NAME\" or \"topic:NAME\"" },
 	{ CONF_LISTENER, "pool", CONF_NAME, LISTENER(pool), .preset = "",
 	    .help = "the processes that serve it" },
 	{ CONF_LISTENER, "carry", CONF_ENUM, LISTENER(carry),
@@ -290,6 +315,9 @@ const struct conf_key	 conf_keys[] = {
 	{ CONF_LISTENER, "defer_accept", CONF_TIME, LISTENER(defer_accept), 0,
 	    HOUR, "0", .step = SECOND,
 	    .help = "how long to wait for a client's first bytes" },
+	{ CONF_LISTENER, "data_address", CONF_STRING,
+	    LISTENER(data_address), 0, 127, "",
+	    .help = "where agents open data connections to this hub" },
 	{ CONF_LISTENER, "tls", CONF_GROUP, 0, .preset = "",
 	    .inner = CONF_FRONT_TLS, .help = "how clients are spoken to" },
 	{ CONF_LISTENER, "login", CONF_ENUM, LISTENER(login),
@@ -411,6 +439,58 @@ const struct conf_key	 conf_keys[] = {
 	    .help = "what accounts call it, behind \"@\"" },
 	{ CONF_USERS, "users", CONF_TEXTS, USERS(users), 1, 128,
 	    .help = "the names of who is in it" },
+
+	{ CONF_AN_AGENT, "id", CONF_NAME, AGENT(id),
+	    .help = "the name that it logs in with" },
+	{ CONF_AN_AGENT, "secret_file", CONF_PATH, AGENT(secret_file),
+	    .help = "the file whose one line is its secret" },
+	{ CONF_AN_AGENT, "publish", CONF_TEXTS, AGENT(publish), 1, 64, "",
+	    .help = "topics that it may offer" },
+	{ CONF_AN_AGENT, "subscribe", CONF_TEXTS, AGENT(subscribe), 1, 64, "",
+	    .help = "topics that its users may reach" },
+	{ CONF_AN_AGENT, "max_sessions", CONF_INT, AGENT(max_sessions), 0,
+	    SESSIONS_MAX, "0", .help = "to it at a time; 0 for no limit" },
+
+	{ CONF_A_TOPIC, "name", CONF_STRING, TOPIC(name), 1, 64,
+	    .help = "words with dots between" },
+	{ CONF_A_TOPIC, "policy", CONF_ENUM, TOPIC(policy),
+	    .preset = "replace", .choices = policies,
+	    .help = "what becomes of a second agent that offers it" },
+	{ CONF_A_TOPIC, "hold", CONF_TIME, TOPIC(hold), 0, 10 * MINUTE, "5s",
+	    .help = "how long users wait for an agent" },
+	{ CONF_A_TOPIC, "max_sessions", CONF_INT, TOPIC(max_sessions), 0,
+	    SESSIONS_MAX, "0", .help = "at a time; 0 for no limit" },
+	{ CONF_A_TOPIC, "waiting", CONF_INT, TOPIC(waiting), 1, 65536, "4096",
+	    .help = "users that may wait at a time" },
+
+	{ CONF_A_HUB, "name", CONF_NAME, HUB(name),
+	    .help = "what forward = \"topic:TOPIC@NAME\" refers to" },
+	{ CONF_A_HUB, "address", CONF_SERVERS, HUB(address),
+	    .inner = CONF_SERVER, .help = "where the hub is" },
+	{ CONF_A_HUB, "id", CONF_NAME, HUB(id),
+	    .help = "our name there" },
+	{ CONF_A_HUB, "secret_file", CONF_PATH, HUB(secret_file),
+	    .help = "the file whose one line is our secret" },
+	{ CONF_A_HUB, "pin", CONF_STRING, HUB(pin), 0, 71, "",
+	    .help = "\"sha256:\" and the hash of the hub's public key" },
+	{ CONF_A_HUB, "tls", CONF_GROUP, 0, .preset = "",
+	    .inner = CONF_HUB_TLS, .help = "how the hub is spoken to" },
+
+	{ CONF_HUB_TLS, "mode", CONF_ENUM, HUB(tls.mode), .preset = "require",
+	    .choices = hub_modes, .help = "whether in TLS" },
+	{ CONF_HUB_TLS, "ca", CONF_PATH, HUB(tls.ca), .preset = "",
+	    .help = "who may have signed the hub's certificate" },
+	{ CONF_HUB_TLS, "server_name", CONF_STRING, HUB(tls.server_name), 0,
+	    253, "", .help = "the name that it must have" },
+
+	{ CONF_A_PUBLISH, "topic", CONF_STRING, PUBLISH(topic), 1, 64,
+	    .help = "the name that users know it by" },
+	{ CONF_A_PUBLISH, "hub", CONF_NAME, PUBLISH(hub),
+	    .help = "the hub where it is offered" },
+	{ CONF_A_PUBLISH, "forward", CONF_STRING, PUBLISH(forward),
+	    .help = "the service: \"host:port\" or \"backend:NAME\"" },
+	{ CONF_A_PUBLISH, "weight", CONF_INT, PUBLISH(weight), 1, 255, "1",
+	    .help = "its share among agents of a group" },
 
 	{ CONF_PROXY, "accept", CONF_BOOL, LISTENER(proxy_protocol.accept),
 	    .preset = "false", .help = "connections begin with a header" },

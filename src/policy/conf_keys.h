@@ -34,6 +34,10 @@ enum conf_type {
 				   `inner', one or a list */
 	CONF_ACCOUNTS,		/* struct conf_accounts, likewise */
 	CONF_GROUPS,		/* struct conf_groups, likewise */
+	CONF_AGENTS,		/* struct conf_agents */
+	CONF_TOPICS,		/* struct conf_topics */
+	CONF_HUBS,		/* struct conf_hubs */
+	CONF_PUBLISHES,		/* struct conf_publishes */
 	CONF_GROUP,		/* { } of the section `inner' */
 	CONF_LIST,		/* ( { }, ... ) of the section `inner' */
 };
@@ -61,6 +65,11 @@ enum conf_section {
 	CONF_TOTP,
 	CONF_ACCOUNT,
 	CONF_USERS,
+	CONF_AN_AGENT,
+	CONF_A_TOPIC,
+	CONF_A_HUB,
+	CONF_HUB_TLS,
+	CONF_A_PUBLISH,
 };
 
 struct conf_key {
@@ -74,7 +83,7 @@ struct conf_key {
 	int64_t			 step;		/* TIME: a multiple of it */
 	const char *const	*choices;	/* ENUM; ends with NULL */
 	enum conf_section	 inner;		/* GROUP, LIST, SERVERS to
-						   GROUPS */
+						   PUBLISHES */
 	bool			 restart;	/* a reload cannot change it */
 	const char		*help;		/* half a sentence */
 };

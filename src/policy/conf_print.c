@@ -102,6 +102,10 @@ conf_key_print(const struct conf_key *k, const void *base, FILE *out)
 	case CONF_ROUTES:
 	case CONF_ACCOUNTS:
 	case CONF_GROUPS:
+	case CONF_AGENTS:
+	case CONF_TOPICS:
+	case CONF_HUBS:
+	case CONF_PUBLISHES:
 	case CONF_GROUP:
 	case CONF_LIST:
 		break;
@@ -145,7 +149,9 @@ print_elements(const struct conf *conf, const struct conf_key *k,
 			first = false;
 		}
 	else if (k->inner == CONF_LISTENER)
-		for (size_t i = 0; i < conf->nlisteners; i++)
+		/* Those that were made stand behind all others. */
+		for (size_t i = 0; i < conf->nlisteners &&
+		    !conf->listeners[i].implicit; i++)
 			print_element(conf, k, &conf->listeners[i], i == 0,
 			    depth, out);
 	else
@@ -172,6 +178,10 @@ print_key(const struct conf *conf, const struct conf_key *k, const void *base,
 	case CONF_ROUTES:
 	case CONF_ACCOUNTS:
 	case CONF_GROUPS:
+	case CONF_AGENTS:
+	case CONF_TOPICS:
+	case CONF_HUBS:
+	case CONF_PUBLISHES:
 		fputc('(', out);
 		print_elements(conf, k, base, depth, out);
 		fputc('\n', out);

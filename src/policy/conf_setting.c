@@ -126,8 +126,9 @@ lacks_text(enum conf_section section, const void *item)
 {
 	for (const struct conf_key *k = conf_keys; k->name != NULL; k++)
 		if (k->section == section && k->preset == NULL &&
-		    k->type != CONF_TEXTS && *(char *const *)(const void *)
-		    ((const char *)item + k->offset) == NULL)
+		    k->type != CONF_TEXTS && k->type != CONF_SERVERS &&
+		    *(char *const *)(const void *)((const char *)item +
+		    k->offset) == NULL)
 			return true;
 	return false;
 }
@@ -167,6 +168,15 @@ read_element(const struct reading *rd, const config_setting_t *s,
 		complain_wants(rd, s, k);
 }
 
+/* Sessions at a hub go where they ask to. */
+static bool
+leads_nowhere(const struct conf_key *k, const void *base)
+{
+	return k->section == CONF_LISTENER &&
+	    strcmp(k->name, "forward") == 0 &&
+	    ((const struct conf_listener *)base)->protocol == CONF_HUB;
+}
+
 /* One value, or a list or array of them. */
 static void
 read_elements(const struct reading *rd, const config_setting_t *s,
@@ -176,7 +186,8 @@ read_elements(const struct reading *rd, const config_setting_t *s,
 		read_element(rd, s, k, base);
 		return;
 	}
-	if (config_setting_length(s) == 0 && k->preset == NULL)
+	if (config_setting_length(s) == 0 && k->preset == NULL &&
+	    !leads_nowhere(k, base))
 		complain_at(rd, s, "the list is empty");
 	for (int i = 0; i < config_setting_length(s); i++)
 		read_element(rd, config_setting_get_elem(s, (unsigned)i), k,
@@ -242,6 +253,10 @@ read_setting(const struct reading *rd, const config_setting_t *s,
 	case CONF_ROUTES:
 	case CONF_ACCOUNTS:
 	case CONF_GROUPS:
+	case CONF_AGENTS:
+	case CONF_TOPICS:
+	case CONF_HUBS:
+	case CONF_PUBLISHES:
 		read_elements(rd, s, k, base);
 		break;
 	default:
@@ -292,7 +307,7 @@ read_section(const struct reading *rd, const config_setting_t *group,
 		char	 what[128];
 
 		if (k->section != section || k->preset != NULL ||
-		    section == CONF_TOP ||
+		    section == CONF_TOP || leads_nowhere(k, base) ||
 		    config_setting_get_member(group, k->name) != NULL)
 			continue;
 		snprintf(what, sizeof(what), "needs the key %s", k->name);

@@ -71,6 +71,15 @@ conf_key_wants(const struct conf_key *k, char *buf, size_t size)
 		    "\"...\"; ... }, or a list of these: ( ..., ... )",
 		[CONF_GROUPS] = "a group: { name = \"...\"; users = \"...\"; "
 		    "}, or a list of these: ( ..., ... )",
+		[CONF_AGENTS] = "a group: { id = \"...\"; secret_file = "
+		    "\"...\"; ... }, or a list of these: ( ..., ... )",
+		[CONF_TOPICS] = "a group: { name = \"...\"; ... }, or a list "
+		    "of these: ( ..., ... )",
+		[CONF_HUBS] = "a group: { name = \"...\"; address = \"...\"; "
+		    "... }, or a list of these: ( ..., ... )",
+		[CONF_PUBLISHES] = "a group: { topic = \"...\"; hub = "
+		    "\"...\"; forward = \"...\"; }, or a list of these: "
+		    "( ..., ... )",
 		[CONF_GROUP] = "a group: { ... }",
 		[CONF_LIST] = "a list of groups: ( { ... }, ... )",
 	};
@@ -226,7 +235,11 @@ add_text(const struct conf_key *k, struct conf_texts *list, const char *text,
 	LIST(CONF_SERVERS, conf_servers, CONF_ADDRS_MAX) \
 	LIST(CONF_ROUTES, conf_routes, CONF_ROUTES_MAX) \
 	LIST(CONF_ACCOUNTS, conf_accounts, CONF_ACCOUNTS_MAX) \
-	LIST(CONF_GROUPS, conf_groups, CONF_GROUPS_MAX)
+	LIST(CONF_GROUPS, conf_groups, CONF_GROUPS_MAX) \
+	LIST(CONF_AGENTS, conf_agents, CONF_AGENTS_MAX) \
+	LIST(CONF_TOPICS, conf_topics, CONF_TOPICS_MAX) \
+	LIST(CONF_HUBS, conf_hubs, CONF_HUBS_MAX) \
+	LIST(CONF_PUBLISHES, conf_publishes, CONF_PUBLISHES_MAX)
 
 bool
 conf_key_is_list(const struct conf_key *k)
@@ -315,15 +328,26 @@ conf_key_add_item(const struct conf_key *k, void *base)
 	return item;
 }
 
-/* The place of an account or a group; others have none of their own. */
+/* Servers and routes have no place of their own. */
 char **
 conf_key_where(const struct conf_key *k, void *item)
 {
-	if (k->type == CONF_ACCOUNTS)
+	switch (k->type) {
+	case CONF_ACCOUNTS:
 		return &((struct conf_account *)item)->where;
-	if (k->type == CONF_GROUPS)
+	case CONF_GROUPS:
 		return &((struct conf_group *)item)->where;
-	return NULL;
+	case CONF_AGENTS:
+		return &((struct conf_agent *)item)->where;
+	case CONF_TOPICS:
+		return &((struct conf_topic *)item)->where;
+	case CONF_HUBS:
+		return &((struct conf_hub *)item)->where;
+	case CONF_PUBLISHES:
+		return &((struct conf_publish *)item)->where;
+	default:
+		return NULL;
+	}
 }
 
 static void
@@ -593,6 +617,10 @@ release_value(const struct conf_key *k, void *base)
 	case CONF_ROUTES:
 	case CONF_ACCOUNTS:
 	case CONF_GROUPS:
+	case CONF_AGENTS:
+	case CONF_TOPICS:
+	case CONF_HUBS:
+	case CONF_PUBLISHES:
 		release_list(k, base);
 		break;
 	case CONF_GROUP:

@@ -29,7 +29,7 @@ void	 conf_key_wants(const struct conf_key *key, char *buf, size_t size);
 
 /*
  * Write the member's value as the file has it: 16, "30s", ("a", "b").
- * Nothing for GROUP, LIST and SERVERS to GROUPS, which are sections.
+ * Nothing for GROUP, LIST and SERVERS to PUBLISHES, which are sections.
  */
 void	 conf_key_print(const struct conf_key *key, const void *base,
 	    FILE *out);
@@ -44,8 +44,8 @@ void	 conf_keys_preset(enum conf_section section, void *base);
 void	 conf_keys_release(enum conf_section section, void *base);
 
 /*
- * Is it SERVERS, ROUTES, ACCOUNTS or GROUPS?  For those: how many the member of `base' has and may have; the
- * one at that place; one more with every default, or NULL when there are as
+ * Is it one of SERVERS to PUBLISHES?  For those: how many the member of
+ * `base' has and may have; the one at that place; one more with every default, or NULL when there are as
  * many as may be; one less.
  */
 bool	 conf_key_is_list(const struct conf_key *key);

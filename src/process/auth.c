@@ -4,7 +4,9 @@
  *	from	may ask
  *	master	MSG_CONF, MSG_FILE, MSG_STORE, MSG_MEET, MSG_COMMIT,
  *		MSG_FORGET
- *	worker	is it who it says: MSG_CODE_CHECK; what to answer the server
+ *	worker	is that agent who it says: MSG_PROOF_HUB; and who are we, to
+ *		a hub: MSG_PROOF_AGENT;
+ *		is it who it says: MSG_CODE_CHECK; what to answer the server
  *		for the account that was granted: MSG_CODE_ANSWER; does it
  *		still have codes: MSG_CODE_STILL
  *	control	what administrators want: MSG_TOTP, see totp_ask.h
@@ -37,8 +39,10 @@
 #include "base/mem.h"
 #include "base/sig.h"
 #include "policy/conf_files.h"
+#include "policy/conf_tunnel.h"
 #include "process/channel.h"
 #include "process/keyring.h"
+#include "process/proofs.h"
 #include "process/role.h"
 #include "process/sandbox.h"
 #include "process/totp_ask.h"
@@ -101,6 +105,7 @@ struct auth {
 	struct setup	*s;
 	struct loop	*loop;
 	struct vault	*vault;
+	struct proofs	*proofs;
 	struct watch	 master;
 	struct meet	*meets[SETUP_LANES_MAX];
 	size_t		 nmeets;
@@ -115,7 +120,7 @@ struct auth {
 size_t
 auth_needed(const struct conf *conf)
 {
-	return conf->totp.wanted;
+	return conf->totp.wanted || conf_has_proofs(conf);
 }
 
 static void
@@ -332,6 +337,89 @@ on_still(void *ctx, struct rd *r, int *fds)
 	if (vault_must_ask(p->all->vault, user, io_now_ms()))
 		renew(p->all, user);
 	return answer(p, MSG_CODE_STILL + 1, &still, sizeof(still));
+}
+
+/* --- agents and hubs */
+
+/* A line that fail2ban reads, too. */
+static void
+log_agent_refused(const struct proof_check *c, const char *listener,
+    const char *source, const char *reason)
+{
+	struct logline	 l = { .level = LOGLINE_WARN };
+
+	l.event = logline_string("refused");
+	l.text = logline_string("");
+	logline_add(&l, LOGLINE_STRING, "agent", c->id);
+	logline_add(&l, LOGLINE_STRING, "source", source);
+	logline_add(&l, LOGLINE_STRING, "listener", listener);
+	logline_add(&l, LOGLINE_STRING, "reason", reason);
+	log_event(&l);
+}
+
+static int
+on_proof_hub(void *ctx, struct rd *r, int *fds)
+{
+	struct peer			*p = ctx;
+	struct proof_check		 c;
+	struct proof_pass		 pass;
+	struct access_source		 source;
+	struct net_addr			 peer;
+	const struct conf		*conf;
+	const char			*refused;
+	char				 text[ACCESS_TEXT_MAX];
+	uint8_t				 buf[512];
+	struct code_check		 whose = { .generation = 0 };
+	struct wr			 w;
+	int				 rc;
+
+	if (proof_check_decode(r, &c) == -1)
+		return -1;
+	conf = vault_conf(p->all->vault, c.generation);
+	if (conf == NULL || c.listener >= conf->nlisteners)
+		return -1;
+	whose.source = c.source;
+	find_source(&conf->listeners[c.listener], &whose, fds[0], &peer,
+	    &source);
+	if (proofs_check(p->all->proofs, &c, &source, p->pool, io_now_ms(),
+	    &pass, &refused) == -1)
+		return -1;
+	if (refused != NULL)
+		log_agent_refused(&c, conf->listeners[c.listener].name,
+		    access_source_text(&source, text, sizeof(text)), refused);
+	wr_init(&w, buf, sizeof(buf));
+	(void)proof_pass_encode(&w, &pass);
+	rc = answer(p, MSG_PROOF_HUB + 1, buf, wr_len(&w));
+	OPENSSL_cleanse(&pass, sizeof(pass));
+	OPENSSL_cleanse(buf, sizeof(buf));
+	return rc;
+}
+
+static int
+on_proof_agent(void *ctx, struct rd *r, int *fds)
+{
+	struct peer		*p = ctx;
+	uint32_t		 generation = rd_u32(r), hub = rd_u32(r);
+	const uint8_t		*frames = rd_take(r, TUNNEL_HASH);
+	const uint8_t		*exporter = rd_take(r, TUNNEL_KEY);
+	struct tunnel_seen	 seen;
+	struct tunnel_proved	 proved = { { 0 }, { 0 }, { { 0 }, { 0 },
+				    { 0 } } };
+	uint8_t			 buf[1 + sizeof(proved)];
+	int			 rc;
+
+	(void)fds;
+	if (!rd_end(r))
+		return -1;
+	memcpy(seen.frames, frames, sizeof(seen.frames));
+	memcpy(seen.exporter, exporter, sizeof(seen.exporter));
+	buf[0] = proofs_prove(p->all->proofs, generation, hub, p->pool, &seen,
+	    &proved) == 0;
+	memcpy(buf + 1, &proved, sizeof(proved));
+	rc = answer(p, MSG_PROOF_AGENT + 1, buf, buf[0] ? sizeof(buf) : 1);
+	OPENSSL_cleanse(&proved, sizeof(proved));
+	OPENSSL_cleanse(buf, sizeof(buf));
+	return rc;
 }
 
 /* --- what dbclient is asked */
@@ -601,6 +689,8 @@ static const struct channel_rule requests[] = {
 	{ MSG_CODE_CHECK,	ROLE_WORKER,	1,	on_check },
 	{ MSG_CODE_ANSWER,	ROLE_WORKER,	0,	on_answer },
 	{ MSG_CODE_STILL,	ROLE_WORKER,	0,	on_still },
+	{ MSG_PROOF_HUB,	ROLE_WORKER,	1,	on_proof_hub },
+	{ MSG_PROOF_AGENT,	ROLE_WORKER,	0,	on_proof_agent },
 	{ MSG_TOTP,		ROLE_CONTROL,	0,	on_totp },
 };
 
@@ -731,6 +821,7 @@ prepare(struct auth *a, struct setup_generation *gen)
 		return 0;
 	if (vault_add(a->vault, gen, why) == -1)
 		return refuse(a, gen->number, why);
+	proofs_add(a->proofs, gen);
 	return channel_send_u32(a->s->channel, MSG_PREPARED, gen->number);
 }
 
@@ -798,8 +889,10 @@ on_forget(void *ctx, struct rd *r, int *fds)
 {
 	struct auth	*a = ctx;
 	struct rd	 copy = *r;
+	uint32_t	 number = rd_u32(&copy);
 
-	vault_forget(a->vault, rd_u32(&copy));
+	vault_forget(a->vault, number);
+	proofs_forget(a->proofs, number);
 	return setup_on_forget(a->s, r, fds);
 }
 
@@ -817,6 +910,7 @@ finish(struct auth *a)
 {
 	vault_end(a->vault, (int64_t)time(NULL));
 	vault_free(&a->vault);
+	proofs_free(&a->proofs);
 	exit(0);
 }
 
@@ -852,10 +946,15 @@ begin(struct auth *a)
 	if (RAND_bytes(seed, sizeof(seed)) != 1)
 		log_fatal(1, "no random numbers");
 	a->vault = vault_new(seed);
+	a->proofs = proofs_new(a->s->start.grant_key, seed);
+	OPENSSL_cleanse(a->s->start.grant_key,
+	    sizeof(a->s->start.grant_key));
 	OPENSSL_cleanse(seed, sizeof(seed));
-	for (size_t i = 0; i < a->s->ngenerations; i++)
+	for (size_t i = 0; i < a->s->ngenerations; i++) {
 		if (vault_add(a->vault, &a->s->generations[i], why) == -1)
 			log_fatal(1, "%s", why);
+		proofs_add(a->proofs, &a->s->generations[i]);
+	}
 	a->npeers_max = peers_max();
 	a->db.fd = -1;
 	LIST_INIT(&a->peers);

@@ -95,6 +95,31 @@ enum {
 	/* control to auth; see totp_ask.h. */
 	MSG_TOTP = 98,
 
+	/* A worker, or an agent's link, to auth; see proof_ask.h. */
+	MSG_PROOF_HUB = 108,
+	MSG_PROOF_AGENT = 110,
+
+	/* A worker to the broker; see broker_ask.h. */
+	MSG_AGENT_JOIN = 112,
+	MSG_AGENT_REGISTER = 114,
+	MSG_AGENT_WITHDRAW = 116,
+	MSG_AGENT_HEALTH = 118,
+	MSG_DATA_JOIN = 124,
+	MSG_TOPIC_OPEN = 126,
+	MSG_TOPIC_AGAIN = 128,
+
+	/* The broker, unasked, to the worker that has an agent's link. */
+	MSG_AGENT_NEED = 120,
+	MSG_AGENT_GOODBYE = 122,
+
+	/* control to the broker; see broker_ask.h. */
+	MSG_AGENTS = 130,
+	MSG_TOPICS = 132,
+	MSG_AGENT_DRAIN = 134,
+
+	/* An agent's link to any worker of its pool; see job.h. */
+	MSG_JOB = 136,
+
 	/* control to the keeper. */
 	MSG_SERVER_SET = 80,	/* generation, server, mode, weight, all u32,
 				   ~0 for as it is; answer: 0 or 1, u32 */
@@ -119,7 +144,9 @@ enum {
 	ROLE_SIGNER = 128,
 	ROLE_DBCLIENT = 256,
 	ROLE_AUTH = 512,
-	ROLE_ANY = 1023,
+	ROLE_BROKER = 1024,
+	ROLE_LINK = 2048,
+	ROLE_ANY = 4095,
 };
 
 /* What control may ask of the master for its users. */

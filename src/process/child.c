@@ -10,6 +10,7 @@
 
 #include "base/io.h"
 #include "base/mem.h"
+#include "policy/conf_tunnel.h"
 #include "process/channel.h"
 #include "process/child.h"
 
@@ -112,7 +113,8 @@ static bool
 needs_book(unsigned int role)
 {
 	return role != ROLE_LOGGER && role != ROLE_SIGNER &&
-	    role != ROLE_DBCLIENT && role != ROLE_AUTH;
+	    role != ROLE_DBCLIENT && role != ROLE_AUTH &&
+	    role != ROLE_BROKER;
 }
 
 static int
@@ -149,6 +151,7 @@ needs_file(const struct post *p, const struct generation *gen,
 	switch (p->role->id) {
 	case ROLE_SIGNER:
 	case ROLE_SPAWNER:
+	case ROLE_LINK:
 		return conf_file_is_secret(f) == (p->role->id == ROLE_SIGNER) &&
 		    conf_file_is_for(gen->conf, f, p->pool->name);
 	case ROLE_DBCLIENT:
@@ -252,6 +255,31 @@ has_signer(const struct master *m, const struct pool *pool)
 	return false;
 }
 
+/* What sessions take that go by hubs and topics; and by codes. */
+static int
+give_tunnel(const struct giving *g, const struct conf *conf,
+    const struct pool *pool)
+{
+	if ((conf->totp.wanted || conf_pool_has_proofs(conf, pool->name)) &&
+	    give_u32(g, MSG_SERVICE, ROLE_AUTH, pool->auth.out) == -1)
+		return -1;
+	if (conf_pool_has_broker(conf, pool->name) &&
+	    give_u32(g, MSG_SERVICE, ROLE_BROKER, pool->broker.out) == -1)
+		return -1;
+	return conf_pool_publishes(conf, pool->name) == CONF_NOWHERE ? 0 :
+	    give_u32(g, MSG_SERVICE, ROLE_LINK, pool->jobs.in);
+}
+
+static int
+give_link(const struct giving *g, const struct pool *pool)
+{
+	if (give(g, MSG_LANE, NULL, 0, pool->lane.out,
+	    pool->lane.page_fd) == -1 ||
+	    give_u32(g, MSG_SERVICE, ROLE_AUTH, pool->auth.out) == -1)
+		return -1;
+	return give_u32(g, MSG_SERVICE, ROLE_LINK, pool->jobs.out);
+}
+
 static int
 give_spawner(const struct giving *g, const struct master *m,
     const struct child *c, int orders)
@@ -269,9 +297,9 @@ give_spawner(const struct giving *g, const struct master *m,
 	    give_board(g, c, c->board_fd, orders) == -1 ||
 	    (has_signer(m, pool) && give_u32(g, MSG_SERVICE, ROLE_SIGNER,
 	    pool->signer.out) == -1) ||
-	    (gen->conf->totp.wanted && (give_u32(g, MSG_SERVICE, ROLE_AUTH,
-	    pool->auth.out) == -1 || give_u32(g, MSG_SERVICE, ROLE_DBCLIENT,
-	    pool->dbclient.out) == -1)))
+	    (gen->conf->totp.wanted && give_u32(g, MSG_SERVICE,
+	    ROLE_DBCLIENT, pool->dbclient.out) == -1) ||
+	    give_tunnel(g, gen->conf, pool) == -1)
 		return -1;
 	for (size_t i = 0; i < gen->nbindings; i++) {
 		size_t	 l = gen->bindings[i].listener;
@@ -309,6 +337,8 @@ give_pool(const struct giving *g, unsigned int role, const struct pool *p)
 		return give_meet(g, ROLE_WORKER, p->name, p->keeper.in, -1);
 	case ROLE_AUTH:
 		return give_meet(g, ROLE_WORKER, p->name, p->auth.in, -1);
+	case ROLE_BROKER:
+		return give_meet(g, ROLE_WORKER, p->name, p->broker.in, -1);
 	case ROLE_CARRIER:
 		return give_meet(g, ROLE_WORKER, p->name, p->carriers.in,
 		    p->keeper.out);
@@ -362,6 +392,17 @@ give_auth(const struct giving *g, const struct master *m)
 }
 
 static int
+give_broker(const struct giving *g, const struct master *m)
+{
+	if (give_meet(g, ROLE_CONTROL, "", m->broker.in, -1) == -1)
+		return -1;
+	for (size_t i = 0; i < m->npools; i++)
+		if (give_pool(g, ROLE_BROKER, m->pools[i]) == -1)
+			return -1;
+	return 0;
+}
+
+static int
 give_carrier(const struct giving *g, const struct master *m,
     const struct child *c, int orders)
 {
@@ -376,6 +417,7 @@ give_control(const struct giving *g, const struct master *m)
 {
 	if (give_u32(g, MSG_SERVICE, ROLE_KEEPER, m->keeper.out) == -1 ||
 	    give_u32(g, MSG_SERVICE, ROLE_AUTH, m->auth.out) == -1 ||
+	    give_u32(g, MSG_SERVICE, ROLE_BROKER, m->broker.out) == -1 ||
 	    give(g, MSG_SOCKET, NULL, 0, m->control->fd, -1) == -1)
 		return -1;
 	for (size_t i = 0; i < m->nchildren; i++)
@@ -399,6 +441,9 @@ give_start(const struct giving *g, const struct master *m,
 	start.slot = c->slot;
 	start.generation = p->gen != NULL ? p->gen->number : 0;
 	start.master = getpid();
+	if ((p->role->id & (ROLE_AUTH | ROLE_BROKER)) != 0)
+		memcpy(start.grant_key, m->grant_key,
+		    sizeof(start.grant_key));
 	if (p->pool != NULL)
 		snprintf(start.pool, sizeof(start.pool), "%s", p->pool->name);
 	if (p->own_root && m->powers.chroot) {
@@ -407,6 +452,7 @@ give_start(const struct giving *g, const struct master *m,
 			return -1;
 	}
 	rc = give(g, MSG_START, &start, sizeof(start), dir, -1);
+	explicit_bzero(&start, sizeof(start));
 	if (dir != -1)
 		close(dir);
 	return rc;
@@ -444,6 +490,10 @@ give_all(const struct master *m, const struct child *c, int orders)
 		rc = give_carrier(&g, m, c, orders);
 	if (rc == 0 && id == ROLE_SIGNER)
 		rc = give_signer(&g, c->post->pool);
+	if (rc == 0 && id == ROLE_BROKER)
+		rc = give_broker(&g, m);
+	if (rc == 0 && id == ROLE_LINK)
+		rc = give_link(&g, c->post->pool);
 	if (rc == 0 && id == ROLE_SPAWNER)
 		rc = give_spawner(&g, m, c, orders);
 	return rc == 0 ? give_start(&g, m, c) : -1;
@@ -474,7 +524,8 @@ board_for(const struct master *m, struct child *c)
 	struct post	*p = c->post;
 
 	if (p->gen != NULL) {
-		c->records = (uint32_t)p->gen->conf->workers.max;
+		c->records = (uint32_t)conf_pool_workers(p->gen->conf,
+		    p->pool->name);
 		return scoreboard_create(c->records, SB_STRIDE_PAGE);
 	}
 	/* That takes a restart, so all generations have the same. */
@@ -577,7 +628,7 @@ child_serves(const struct master *m, const struct generation *gen)
 static bool
 is_counted(const struct post *p)
 {
-	return p->pool != NULL && p->gen != NULL;
+	return p->role->id == ROLE_SPAWNER;
 }
 
 /* The next of those; SB_SPAWNERS_MAX when all are taken. */

@@ -106,14 +106,19 @@ static int
 warm(void *ctx, const char **why)
 {
 	struct session	*ss = ctx;
-	const uint32_t	 server = (uint32_t)ss->backend->servers.v[
-			    ss->back.server].index;
+	uint32_t	 server;
 	struct line	*line;
 	uint8_t		 buf[12];
 	char		 text[LINE_WHY_MAX];
 	ptrdiff_t	 n;
 	struct wr	 w;
 
+	if (ss->backend->topic != NULL) {
+		*why = "a server behind an agent cannot be told the password "
+		    "in advance";
+		return -1;
+	}
+	server = (uint32_t)ss->backend->servers.v[ss->back.server].index;
 	wr_init(&w, buf, sizeof(buf));
 	wr_u32(&w, ss->s->generation);
 	wr_u32(&w, ss->account);

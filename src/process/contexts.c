@@ -10,14 +10,17 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "policy/conf_files.h"
+#include "policy/conf_tunnel.h"
 #include "process/contexts.h"
 #include "session/mysql_rsa.h"
 #include "session/sign.h"
+#include "wire/tunnel.h"
 
 struct contexts {
 	struct tls_server	**servers;	/* by listener */
 	struct tls_client	**clients;	/* by backend */
 	EVP_PKEY		**server_keys;
+	struct tls_psk		 *psk;		/* or NULL */
 	bool			  any;
 	struct tls_tickets	 *tickets;	/* NULL: nobody gives any */
 	const struct tls_tickets *shown;	/* the same, for workers */
@@ -103,6 +106,11 @@ alpn_of(const struct conf_texts *t)
 	return list;
 }
 
+/* All that a hub speaks with those who are known by certificates. */
+static char			 hub_word[] = TUNNEL_ALPN;
+static char			*hub_words[] = { hub_word };
+static const struct conf_texts	 hub_alpn = { hub_words, 1 };
+
 static int
 add_server(const struct making *m, size_t i)
 {
@@ -119,7 +127,8 @@ add_server(const struct making *m, size_t i)
 		.client_ca = file_of(m, CONF_FILE_CLIENT_CA, i, 0),
 		.client_crl = file_of(m, CONF_FILE_CLIENT_CRL, i, 0),
 		.ocsp = file_of(m, CONF_FILE_OCSP, i, 0),
-		.alpn = alpn_of(&l->tls.alpn),
+		.alpn = alpn_of(l->protocol == CONF_HUB ? &hub_alpn :
+		    &l->tls.alpn),
 		.tickets = l->tls.tickets ? m->contexts->shown : NULL,
 		.name = l->name,
 	};
@@ -132,6 +141,14 @@ add_server(const struct making *m, size_t i)
 	free((void *)(uintptr_t)o.alpn);
 	m->contexts->any = true;
 	return m->contexts->servers[i] != NULL ? 0 : -1;
+}
+
+static const uint8_t *
+pin_of(const struct conf *conf, const struct conf_backend *b)
+{
+	if (b->hub == CONF_NOWHERE || conf->hubs.v[b->hub].pin[0] == '\0')
+		return NULL;
+	return conf->hubs.v[b->hub].pinned;
 }
 
 static int
@@ -147,6 +164,8 @@ add_client(const struct making *m, size_t i)
 		.verify_chain = b->tls.verify != CONF_VERIFY_NONE,
 		.verify_name = b->tls.verify == CONF_VERIFY_FULL,
 		.identity = id.certificate.data != NULL ? &id : NULL,
+		.pin = pin_of(m->conf, b),
+		.alpn = b->hub != CONF_NOWHERE ? TUNNEL_ALPN : NULL,
 	};
 
 	if (o.identity != NULL) {
@@ -180,7 +199,7 @@ add_backends(const struct making *m, const struct conf_listener *l)
 {
 	const struct conf_backend	*b;
 
-	for (size_t j = 0; j <= l->tls.routes.n; j++) {
+	for (size_t j = 0; j < conf_ways(l); j++) {
 		size_t	 i;
 
 		if ((b = conf_backend_of(m->conf, l, j)) == NULL)
@@ -250,6 +269,13 @@ make_all(const struct making *m, const char *pool)
 {
 	if (want_tickets(m, pool) == -1)
 		return -1;
+	if (conf_pool_has_broker(m->conf, pool) ||
+	    conf_pool_publishes(m->conf, pool) != CONF_NOWHERE) {
+		m->contexts->psk = tls_psk_new(TUNNEL_ALPN_DATA, m->why);
+		if (m->contexts->psk == NULL)
+			return -1;
+		m->contexts->any = true;
+	}
 	for (size_t i = 0; i < m->conf->nlisteners; i++) {
 		const struct conf_listener	*l = &m->conf->listeners[i];
 
@@ -282,6 +308,40 @@ contexts_new(const struct setup *s, char *why)
 	rc = make_all(&m, s->start.pool);
 	free(m.files);
 	return rc == 0 ? c : NULL;
+}
+
+struct tls_client *
+contexts_hub(const struct setup *s, size_t hub, char *why)
+{
+	const struct setup_generation	*gen =
+	    &s->generations[s->ngenerations - 1];
+	const struct conf		*conf = gen->conf;
+	const struct conf_hub		*h = &conf->hubs.v[hub];
+	struct contexts			 none = { .servers = NULL };
+	struct making			 m = {
+		.conf = conf, .gen = gen, .contexts = &none, .why = why,
+	};
+	const struct tls_client_options	 o = {
+		.min_version = TLS1_3_VERSION,
+		.verify_chain = h->pin[0] == '\0',
+		.verify_name = h->pin[0] == '\0',
+		.pin = h->pin[0] != '\0' ? h->pinned : NULL,
+		.alpn = TUNNEL_ALPN,
+	};
+	struct tls_client_options	 all = o;
+	struct tls_client		*c;
+
+	m.files = conf_files(conf, &m.nfiles);
+	all.ca = file_of(&m, CONF_FILE_BACKEND_CA, h->backend, 0);
+	c = tls_client_new(&all, why);
+	free(m.files);
+	return c;
+}
+
+struct tls_psk *
+contexts_psk(const struct contexts *c)
+{
+	return c->psk;
 }
 
 struct tls_server *

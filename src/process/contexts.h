@@ -14,6 +14,7 @@
 
 #include "process/setup.h"
 #include "session/tls.h"
+#include "session/tls_psk.h"
 
 struct contexts;
 
@@ -32,6 +33,15 @@ struct tls_client	*contexts_client(const struct contexts *c,
 /* The RSA key that is pinned, or NULL. */
 EVP_PKEY		*contexts_server_key(const struct contexts *c,
 			    size_t backend);
+
+/* For data connections of tunnels, or NULL. */
+struct tls_psk		*contexts_psk(const struct contexts *c);
+
+/*
+ * For a link to a hub: its TLS; NULL with `why', of TLS_WHY_MAX bytes.
+ */
+struct tls_client	*contexts_hub(const struct setup *s, size_t hub,
+			    char *why);
 
 /* Is there any, for clients or for servers? */
 bool			 contexts_any(const struct contexts *c);

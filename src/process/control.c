@@ -41,6 +41,10 @@ static const struct {
 	{ "limits",	false,	control_limits },
 	{ "totp",	true,	control_totp },
 	{ "unlock",	true,	control_unlock },
+	{ "agents",	false,	control_agents },
+	{ "topics",	false,	control_topics },
+	{ "drain",	true,	control_drain },
+	{ "undrain",	true,	control_undrain },
 	{ "check",	false,	control_check },
 	{ "reload",	true,	control_reload },
 	{ "reopen",	true,	control_reopen },
@@ -81,7 +85,7 @@ log_change(const struct client *c, const char *command, const json_t *request)
 {
 	static const char *const	 keys[] = {
 		"session", "source", "listener", "server", "mode", "action",
-		"user", "who",
+		"user", "who", "name",
 	};
 	struct logline			 l = { .level = LOGLINE_INFO };
 	char				 uid[16], pid[16];
@@ -294,12 +298,15 @@ time_to_wait(struct control *ct)
 	/* First: jobs may have something to say when a keeper is given up. */
 	int64_t	 keeper = service_line_look(&ct->keeper);
 	int64_t	 auth = service_line_look(&ct->auth);
+	int64_t	 broker = service_line_look(&ct->broker);
 	int64_t	 next = clients_next(&ct->clients);
 
 	if (keeper < next)
 		next = keeper;
 	if (auth < next)
 		next = auth;
+	if (broker < next)
+		next = broker;
 	if (ct->no_accept_until != 0 && ct->no_accept_until < next)
 		next = ct->no_accept_until;
 	return io_left_ms(next);
@@ -310,6 +317,7 @@ enum {				/* places of what is polled */
 	AT_SOCKET,
 	AT_KEEPER,
 	AT_AUTH,
+	AT_BROKER,
 	AT_CLIENTS,
 };
 
@@ -328,6 +336,7 @@ serve_once(struct control *ct)
 	    ct->s->socket_fd : -1, POLLIN, 0 };
 	p[AT_KEEPER] = (struct pollfd){ ct->keeper.fd, POLLIN, 0 };
 	p[AT_AUTH] = (struct pollfd){ ct->auth.fd, POLLIN, 0 };
+	p[AT_BROKER] = (struct pollfd){ ct->broker.fd, POLLIN, 0 };
 	for (size_t i = 0; i < nc; i++)
 		p[AT_CLIENTS + i] = client_pollfd(ct->clients.v[i]);
 	for (size_t i = 0; i < nb; i++)
@@ -343,6 +352,8 @@ serve_once(struct control *ct)
 		service_line_hear(&ct->keeper);
 	if (p[AT_AUTH].revents != 0)
 		service_line_hear(&ct->auth);
+	if (p[AT_BROKER].revents != 0)
+		service_line_hear(&ct->broker);
 	if (p[AT_MASTER].revents != 0 && channel_dispatch(ct->s->channel,
 	    ROLE_MASTER, requests, nitems(requests), ct) != 1)
 		finish(ct);
@@ -366,6 +377,7 @@ control_main(struct setup *s)
 	take_boards(ct);
 	service_line_init(&ct->keeper, s->keeper_fd, ROLE_KEEPER, ct);
 	service_line_init(&ct->auth, s->auth_fd, ROLE_AUTH, ct);
+	service_line_init(&ct->broker, s->broker_fd, ROLE_BROKER, ct);
 	sandbox_enter();
 	proc_title("control: %s", control_now(ct)->conf->control.path);
 	setup_ready(s);

@@ -21,7 +21,7 @@ struct control {
 	uint32_t		 generation;	/* in effect */
 	struct boards		 boards;
 	struct clients		 clients;
-	struct service_line	 keeper, auth;
+	struct service_line	 keeper, auth, broker;
 	uint32_t		 last_tag;	/* given to a question */
 	int64_t			 no_accept_until;
 };
@@ -73,6 +73,10 @@ void	 control_kill_user(struct control *ct, struct client *c,
 
 /* control_totp.c: auth answers these. */
 client_run	 control_totp, control_unlock;
+
+/* control_hub.c: the broker answers these. */
+client_run	 control_agents, control_topics, control_drain,
+		 control_undrain;
 
 /* control_servers.c */
 client_run	 control_servers, control_server, control_limits;

@@ -80,7 +80,7 @@ backend_of(const struct client *c, const struct generation *g,
 		return NULL;
 	for (uint32_t i = 0; i < g->conf->nlisteners; i++) {
 		l = listener_of(c, g, i);
-		for (size_t j = 0; l != NULL && j <= l->tls.routes.n; j++) {
+		for (size_t j = 0; l != NULL && j < conf_ways(l); j++) {
 			b = conf_backend_of(g->conf, l, j);
 			if (b == &g->conf->backends[backend])
 				return b;
@@ -98,7 +98,7 @@ server_of(const struct client *c, const struct generation *g, uint32_t server)
 
 	for (uint32_t i = 0; g != NULL && i < g->conf->nlisteners; i++) {
 		l = listener_of(c, g, i);
-		for (size_t j = 0; l != NULL && j <= l->tls.routes.n; j++) {
+		for (size_t j = 0; l != NULL && j < conf_ways(l); j++) {
 			list = &conf_backend_of(g->conf, l, j)->servers;
 			if (list->n > 0 && server >= list->v[0].index &&
 			    server - list->v[0].index < list->n)

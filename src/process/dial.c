@@ -2,7 +2,10 @@
 #include <string.h>
 
 #include "base/io.h"
+#include "base/log.h"
+#include "process/broker_ask.h"
 #include "process/dial.h"
+#include "process/topic.h"
 
 static void
 note_server(struct session *ss)
@@ -153,10 +156,62 @@ introduce(struct session *ss)
 	return session_refuse(ss, END_SERVER_RESET, why);
 }
 
+/* Topics have no servers; at another hub, that hub is reached first. */
+static int
+dial_topic(struct session *ss)
+{
+	if (ss->backend->hub == CONF_NOWHERE)
+		return topic_by_broker(ss, ss->backend->topic, NULL);
+	return connect_back(ss) == 0 ? topic_by_hub(ss) : -1;
+}
+
+static int
+dial_backend(struct session *ss)
+{
+	if (ss->backend->topic != NULL)
+		return dial_topic(ss);
+	return connect_back(ss) == 0 ? introduce(ss) : -1;
+}
+
+/*
+ * The next forward, if the last led nowhere.  Who asked for something by name
+ * does not get something else.
+ */
+static bool
+fall_back(struct session *ss)
+{
+	size_t	 next;
+
+	if (ss->fallbacks >= ss->l->nfallbacks || ss->backend_index != (
+	    ss->fallbacks == 0 ? ss->l->backend :
+	    ss->l->fallbacks[ss->fallbacks - 1]))
+		return false;
+	if (ss->end != END_UNREACHABLE && ss->end != END_LIMIT &&
+	    ss->end != END_LOGIN && ss->end != END_TLS &&
+	    ss->end != END_SERVER_RESET && ss->end != END_DENIED)
+		return false;
+	if (ss->why != NULL)
+		log_warn("listener %s: %s: %s; trying %s", ss->l->name,
+		    ss->l->forward.v[ss->fallbacks], ss->why,
+		    ss->l->forward.v[ss->fallbacks + 1]);
+	next = ss->l->fallbacks[ss->fallbacks++];
+	ss->backend_index = next;
+	ss->backend = &ss->s->router.conf->backends[next];
+	ss->tunnel_tls = NULL;
+	ss->why = NULL;
+	if (ss->s->broker != NULL)
+		broker_line_hang_up(ss->s->broker);
+	return true;
+}
+
 int
 dial_server(struct session *ss)
 {
-	return connect_back(ss) == 0 ? introduce(ss) : -1;
+	int	 rc;
+
+	while ((rc = dial_backend(ss)) == -1 && fall_back(ss))
+		continue;
+	return rc;
 }
 
 int
@@ -165,6 +220,8 @@ dial_again(struct session *ss)
 	struct back_candidate	 candidates[BOOK_ADDRS_MAX];
 	size_t			 n;
 
+	if (ss->backend->topic != NULL)
+		return dial_topic(ss);
 	n = route_addresses(&ss->s->router, ss->backend_index,
 	    ss->back.server, candidates, BOOK_ADDRS_MAX);
 	return dial(ss, candidates, n, ss->deadline) == 0 ? introduce(ss) :

@@ -220,7 +220,7 @@ on_ask(void *ctx, struct rd *r, int *fds)
 
 #define ROLE_LASTING	(ROLE_LOGGER | ROLE_KEEPER | ROLE_CONTROL | \
 			 ROLE_CARRIER | ROLE_SIGNER | ROLE_DBCLIENT | \
-			 ROLE_AUTH)
+			 ROLE_AUTH | ROLE_BROKER)
 
 static const struct channel_rule requests[] = {
 	{ MSG_READY,	ROLE_ANY,	0,	on_ready },

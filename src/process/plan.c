@@ -1,4 +1,5 @@
 #include <sys/mman.h>
+#include <sys/random.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -100,7 +101,7 @@ dials_paths(const struct conf *conf, const char *pool)
 
 		if (strcmp(l->pool, pool) != 0)
 			continue;
-		for (size_t j = 0; j <= l->tls.routes.n; j++)
+		for (size_t j = 0; j < conf_ways(l); j++)
 			if (has_path(conf_backend_of(conf, l, j)))
 				return true;
 	}
@@ -148,6 +149,8 @@ free_pool(struct pool *p)
 	rendezvous_free(&p->signer);
 	rendezvous_free(&p->auth);
 	rendezvous_free(&p->dbclient);
+	rendezvous_free(&p->broker);
+	rendezvous_free(&p->jobs);
 	close_fd(p->live_fd);
 	if (p->live != NULL)
 		munmap(p->live, sizeof(*p->live));
@@ -164,7 +167,7 @@ add_pool(struct master *m, const char *name, uint32_t since)
 	snprintf(p->name, sizeof(p->name), "%s", name);
 	p->since = since;
 	p->keeper = p->carriers = p->signer = p->auth = p->dbclient =
-	    (struct rendezvous){ -1, -1 };
+	    p->broker = p->jobs = (struct rendezvous){ -1, -1 };
 	for (size_t i = 0; i < RECORD_RECEIVERS; i++)
 		p->records[i] = (struct lane){ -1, -1, -1, NULL };
 	p->live_fd = proc_memfd("live", sizeof(*p->live));
@@ -176,6 +179,8 @@ add_pool(struct master *m, const char *name, uint32_t since)
 	    rendezvous_new(&p->signer) == -1 ||
 	    rendezvous_new(&p->auth) == -1 ||
 	    rendezvous_new(&p->dbclient) == -1 ||
+	    rendezvous_new(&p->broker) == -1 ||
+	    rendezvous_new(&p->jobs) == -1 ||
 	    p->live_fd == -1 ||
 	    (p->live = scoreboard_map_live(p->live_fd)) == NULL) {
 		saved = errno;
@@ -603,8 +608,14 @@ plan_make(struct master *m, struct conf *conf, struct files *files)
 	if (lane_new(&m->lane, LANE_BYTES) == -1 ||
 	    rendezvous_new(&m->keeper) == -1 ||
 	    rendezvous_new(&m->auth) == -1 ||
-	    rendezvous_new(&m->dbclient) == -1) {
+	    rendezvous_new(&m->dbclient) == -1 ||
+	    rendezvous_new(&m->broker) == -1) {
 		log_error("socketpair: %s", strerror(errno));
+		return EXIT_RUNTIME;
+	}
+	if (getrandom(m->grant_key, sizeof(m->grant_key), 0) !=
+	    (ssize_t)sizeof(m->grant_key)) {
+		log_error("getrandom: %s", strerror(errno));
 		return EXIT_RUNTIME;
 	}
 	bind_inherit(&m->ports, m->predecessor != -1);

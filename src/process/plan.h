@@ -52,6 +52,8 @@ struct pool {
 	struct rendezvous	 signer;	/* and hello to it, too */
 	struct rendezvous	 auth;
 	struct rendezvous	 dbclient;
+	struct rendezvous	 broker;
+	struct rendezvous	 jobs;		/* of an agent's link */
 };
 
 struct generation {
@@ -145,6 +147,8 @@ struct master {
 	struct rendezvous		 keeper;	/* for control */
 	struct rendezvous		 auth;		/* the same */
 	struct rendezvous		 dbclient;	/* for auth */
+	struct rendezvous		 broker;	/* for control */
+	uint8_t				 grant_key[GRANT_KEY];
 	struct pool			**pools;
 	size_t				 npools;
 	struct post			**posts;

@@ -39,11 +39,15 @@ void	 control_main(struct setup *s) __attribute__((noreturn));
 void	 signer_main(struct setup *s) __attribute__((noreturn));
 void	 auth_main(struct setup *s) __attribute__((noreturn));
 void	 dbclient_main(struct setup *s) __attribute__((noreturn));
+void	 broker_main(struct setup *s) __attribute__((noreturn));
+void	 link_main(struct setup *s) __attribute__((noreturn));
 
 size_t	 control_needed(const struct conf *conf);
 size_t	 carriers_needed(const struct conf *conf);
 size_t	 auth_needed(const struct conf *conf);
 size_t	 dbclient_needed(const struct conf *conf);
+size_t	 broker_needed(const struct conf *conf);
 bool	 signer_wanted(const struct conf *conf, const char *pool);
+bool	 link_wanted(const struct conf *conf, const char *pool);
 
 #endif

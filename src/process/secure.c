@@ -4,11 +4,13 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "process/broker_ask.h"
 #include "process/code_ask.h"
 #include "process/codes.h"
 #include "process/contexts.h"
 #include "process/dial.h"
 #include "process/follow.h"
+#include "process/gate.h"
 #include "process/known.h"
 #include "process/secure.h"
 #include "process/sign_ask.h"
@@ -55,9 +57,8 @@ note(struct session *ss, const struct tls_facts *front,
 	sb_write_end(board);
 }
 
-/* The name that the server's certificate must have, and that is asked for. */
-static const char *
-server_name(const struct session *ss)
+const char *
+secure_server_name(const struct session *ss)
 {
 	const struct conf_server	*s =
 	    &ss->backend->servers.v[ss->back.server];
@@ -133,11 +134,12 @@ connect_tls(struct session *ss, struct tls_facts *facts)
 	struct tls_client	*context = back_context(ss);
 	size_t			 len;
 
-	if (context == NULL)
+	facts->version = ss->tunnel_tls;
+	if (context == NULL || ss->backend->topic != NULL)
 		return 0;
 	len = (size_t)snprintf(ss->text, sizeof(ss->text),
 	    "TLS with the server: ");
-	ss->back_stream = tls_connect(context, ss->back.fd, server_name(ss),
+	ss->back_stream = tls_connect(context, ss->back.fd, secure_server_name(ss),
 	    ss->deadline, &ss->s->told, facts, &ss->end,
 	    ss->text + len);
 	ss->why = ss->text;
@@ -161,6 +163,19 @@ open_tcp(struct session *ss)
 
 /* --- MySQL */
 
+/* How the server is spoken to: of the backend that it was found in. */
+static void
+set_back_rules(struct session *ss, struct mysql_rules *r)
+{
+	bool	 topic = ss->backend->topic != NULL;
+
+	r->back_tls = topic ? MYSQL_BACK_PLAIN :
+	    (enum mysql_back_tls)ss->backend->tls.mode;
+	r->back_client = topic ? NULL : back_context(ss);
+	r->server_key = contexts_server_key(ss->s->contexts,
+	    ss->backend_index);
+}
+
 static int
 dial_for_login(void *ctx, struct mysql_dialled *d, enum end *end,
     const char **why)
@@ -171,8 +186,14 @@ dial_for_login(void *ctx, struct mysql_dialled *d, enum end *end,
 		*d = (struct mysql_dialled){
 			.fd = ss->back.fd,
 			.local = ss->back.addr.u.sa.sa_family == AF_UNIX,
-			.name = server_name(ss),
+			.name = ss->backend->topic == NULL ?
+			    secure_server_name(ss) : NULL,
+			.tunnel = ss->back_stream,
+			.tunnel_tls = ss->tunnel_tls,
 		};
+		set_back_rules(ss, ss->rules);
+		/* From here on it is the login's. */
+		ss->back_stream = NULL;
 		return 0;
 	}
 	*end = ss->end;
@@ -186,6 +207,8 @@ hang_up_for_login(void *ctx)
 {
 	struct session	*ss = ctx;
 
+	if (ss->s->broker != NULL)
+		broker_line_hang_up(ss->s->broker);
 	close(ss->back.fd);
 	ss->back.fd = -1;
 	ss->again = true;
@@ -201,15 +224,12 @@ rules_of(struct session *ss, struct mysql_known *known)
 		.compression = l->compression,
 		.local_infile = l->local_infile,
 		.followed = follow_commands(l),
-		.back_tls = (enum mysql_back_tls)ss->backend->tls.mode,
-		.back_client = back_context(ss),
-		.server_key = contexts_server_key(ss->s->contexts,
-		    ss->backend_index),
 		.dial = dial_for_login, .hang_up = hang_up_for_login,
 		.ctx = ss,
 		.thread_id = (uint32_t)ss->s->board->session.id,
 	};
 
+	set_back_rules(ss, &r);
 	r.codes = codes_of(ss);
 	if (l->greeting == CONF_GREETING_OWN && known_read(
 	    ss->s->router.pool, ss->backend_index, known))
@@ -225,6 +245,7 @@ open_mysql(struct session *ss)
 	struct mysql_login	*m = &ss->mysql;
 	int			 rc;
 
+	ss->rules = &r;
 	rc = mysql_login_run(m, &r, ss->front.fd, ss->front.peer.u.sa.
 	    sa_family == AF_UNIX, ss->deadline, &ss->s->told, &ss->end);
 	if (m->server.version[0] != '\0')
@@ -254,14 +275,43 @@ forget_plain(struct stream **s, const char *tls)
 }
 
 int
+secure_open_back(struct session *ss)
+{
+	struct tls_facts	 front = { .version = "TLSv1.3" };
+	struct tls_facts	 back = { .version = NULL };
+
+	if (ss->front_stream == NULL)
+		front.version = NULL;
+	note(ss, &front, &back, "", "");
+	if (dial_server(ss) == -1 || connect_tls(ss, &back) == -1)
+		return -1;
+	note(ss, &front, &back, "", "");
+	return 0;
+}
+
+void
+secure_note_tunnel(struct session *ss, const char *agent)
+{
+	const struct tls_facts	 front = {
+		.version = ss->front_stream != NULL ? "TLSv1.3" : NULL,
+	};
+	const struct tls_facts	 back = { .version = ss->tunnel_tls };
+
+	note(ss, &front, &back, agent, "");
+}
+
+int
 secure_open(struct session *ss)
 {
 	const struct sb_session	*s = &ss->s->board->session;
 	bool			 mysql = ss->l->protocol == CONF_MYSQL;
 	int			 rc;
 
-	ss->s->spent |= mysql || front_context(ss) != NULL;
-	rc = mysql ? open_mysql(ss) : open_tcp(ss);
+	/* A hub's may be handed on unread; see gate.c. */
+	ss->s->spent |= mysql || (front_context(ss) != NULL &&
+	    ss->l->protocol != CONF_HUB);
+	rc = mysql ? open_mysql(ss) : ss->l->protocol == CONF_HUB ?
+	    gate_open(ss) : open_tcp(ss);
 	if (ss->s->signer != NULL)
 		sign_ask_hang_up(ss->s->signer);
 	if (ss->s->codes != NULL)

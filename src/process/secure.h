@@ -15,6 +15,14 @@
  */
 int	 secure_open(struct session *ss);
 
+/* The back side of that alone, for a session whose front is a tunnel. */
+int	 secure_open_back(struct session *ss);
+/* Say in the session's record that the front is a tunnel, and whose. */
+void	 secure_note_tunnel(struct session *ss, const char *agent);
+
+/* The name that the server's certificate must have, and that is asked for. */
+const char *secure_server_name(const struct session *ss);
+
 /* Relayed it was, and ss->end is set: is there more to say? */
 void	 secure_over(struct session *ss);
 

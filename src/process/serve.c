@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/sig.h"
+#include "process/broker_ask.h"
 #include "process/codes.h"
 #include "process/follow.h"
 #include "process/proc.h"
@@ -220,8 +221,8 @@ rest(void *ctx)
 	mem_give_back();
 }
 
-static void
-relay(struct session *ss)
+void
+session_relay(struct session *ss)
 {
 	const struct conf	*c = ss->s->router.conf;
 	struct sb_worker	*board = ss->s->board;
@@ -241,8 +242,8 @@ relay(struct session *ss)
 	p.relay.down.in = p.relay.up.out = ss->back_stream;
 	p.relay.up.pipes = p.relay.down.pipes = ss->s->pipes;
 	follow_begin(ss, &p);
-	if (ss->l->carry != CONF_CARRY_NEVER && ss->front_stream == NULL &&
-	    ss->back_stream == NULL) {
+	if (ss->l->carry != CONF_CARRY_NEVER && !ss->stays &&
+	    ss->front_stream == NULL && ss->back_stream == NULL) {
 		p.hand_over = hand_over;
 		p.quiet_ms = ss->l->carry == CONF_CARRY_ALWAYS ? 0 : QUIET_MS;
 		p.pause_ms = ss->l->carry == CONF_CARRY_ALWAYS ? 0 : PAUSE_MS;
@@ -288,8 +289,8 @@ ask_in(struct session *ss)
 	return session_refuse(ss, END_LIMIT, ask_text(verdict));
 }
 
-static void
-note_client(struct session *ss)
+void
+session_note_client(struct session *ss)
 {
 	struct sb_worker	*board = ss->s->board;
 
@@ -318,7 +319,7 @@ open_front(struct session *ss)
 	rc = front_open(&ss->front, &rules, ss->deadline, &ss->s->told,
 	    &ss->end);
 	if (ss->front.proxied)
-		note_client(ss);	/* also of one that is denied */
+		session_note_client(ss);	/* also of one that is denied */
 	if (rc == -1)
 		ss->why = ss->front.why;
 	else
@@ -335,8 +336,8 @@ let_in(struct session *ss)
 	return -1;
 }
 
-static void
-begin(struct session *ss, int fd, const struct net_addr *peer)
+void
+session_begin(struct session *ss, int fd, const struct net_addr *peer)
 {
 	struct sb_worker	*board = ss->s->board;
 	struct sb_session	*s = &board->session;
@@ -359,13 +360,15 @@ begin(struct session *ss, int fd, const struct net_addr *peer)
 	proc_title("worker %s: %s %s", ss->s->pool, s->listener, s->client);
 }
 
-static void
-finish(struct session *ss)
+void
+session_finish(struct session *ss)
 {
 	struct sb_worker	*board = ss->s->board;
 
 	if (ss->asked)
 		ask_release(ss->s->ask);
+	if (ss->s->broker != NULL)
+		broker_line_hang_up(ss->s->broker);
 	if (!ss->carried)
 		serve_log(&board->session, atomic_load(&board->up),
 		    atomic_load(&board->down), end_text(ss->end), ss->why);
@@ -374,8 +377,8 @@ finish(struct session *ss)
 }
 
 /* Who was told why is given the time to read it; others see a reset. */
-static void
-close_front(struct session *ss)
+void
+session_close_front(struct session *ss)
 {
 	if (ss->told) {
 		if (ss->front_stream != NULL)
@@ -383,6 +386,18 @@ close_front(struct session *ss)
 		close(ss->front.fd);
 	} else
 		net_abort(ss->front.fd);
+}
+
+struct net_tcp
+session_tcp(const struct conf_listener *l)
+{
+	return (struct net_tcp){
+		.nodelay = l->nodelay,
+		.keepalive_idle = (int)(l->keepalive.idle / 1000),
+		.keepalive_interval = (int)(l->keepalive.interval / 1000),
+		.keepalive_count = (int)l->keepalive.count,
+		.user_timeout = (int)l->user_timeout,
+	};
 }
 
 void
@@ -394,24 +409,17 @@ serve(struct server *s, size_t listener, int fd, const struct net_addr *peer)
 		.s = s, .l = l, .listener = listener,
 		.backend = &c->backends[l->backend],
 		.backend_index = l->backend,
-		.tcp = {
-			.nodelay = l->nodelay,
-			.keepalive_idle = (int)(l->keepalive.idle / 1000),
-			.keepalive_interval =
-			    (int)(l->keepalive.interval / 1000),
-			.keepalive_count = (int)l->keepalive.count,
-			.user_timeout = (int)l->user_timeout,
-		},
+		.tcp = session_tcp(l),
 		.back.fd = -1,
 	};
 
-	begin(&ss, fd, peer);
+	session_begin(&ss, fd, peer);
 	if (let_in(&ss) == 0 && secure_open(&ss) == 0) {
 		if (ss.asked)
 			ask_established(s->ask);
-		relay(&ss);
+		session_relay(&ss);
 	} else
-		close_front(&ss);
+		session_close_front(&ss);
 	secure_close(&ss);
-	finish(&ss);
+	session_finish(&ss);
 }

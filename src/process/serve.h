@@ -16,8 +16,11 @@
 #include "session/relay.h"
 #include "session/told.h"
 
+struct broker_line;
 struct code_line;
 struct contexts;
+struct job;
+struct line;
 struct record_lanes;
 struct sign_line;
 
@@ -41,6 +44,8 @@ struct server {
 	char		 code_user[TOTP_NAME_MAX];	/* who logged in by
 						   one; or "" */
 	int64_t		 code_look_at;	/* io_now_ms(): is he still one */
+	struct broker_line *broker;	/* or NULL */
+	struct line	*proofs;	/* to auth, or NULL: no hubs or agents */
 	const struct record_lanes *records;
 	bool		 spent;		/* it has read what only one session
 					   may have said */
@@ -52,6 +57,12 @@ struct server {
  */
 void	 serve(struct server *s, size_t listener, int fd,
 	    const struct net_addr *peer);
+
+/*
+ * Do what the link to a hub wants: open a data connection, and serve the user
+ * who may come by it.
+ */
+void	 serve_job(struct server *s, const struct job *job);
 
 /*
  * Close both sides of a relay that is over: with a reset where its stream

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/net.h"
+#include "policy/grant.h"
 #include "process/serve.h"
 #include "session/back.h"
 #include "session/end.h"
@@ -32,6 +33,8 @@ struct session {
 	const struct conf_backend	*backend;	/* of the listener, or of
 							   a route */
 	size_t				 backend_index;
+	size_t				 fallbacks;	/* that were taken */
+	struct mysql_rules		*rules;		/* of its login */
 	size_t				 listener;	/* index */
 	struct net_tcp			 tcp;		/* for its dials */
 	struct access_source		 source;
@@ -44,6 +47,13 @@ struct session {
 	uint64_t			 grant;		/* auth's */
 	uint32_t			 account;	/* that it chose */
 	bool				 again;	/* dial the same server */
+	uint8_t				 granted[GRANT_SEALED];	/* an agent's
+						   user, to the broker */
+	const char			*tunnel_tls;	/* TLS version of the back,
+						   a tunnel; or NULL */
+	enum tunnel_code		 tunnel_code;	/* why there is none */
+	bool				 stays;	/* others count it: not to be
+						   carried */
 	char				 from[NET_TEXT_MAX];
 	struct mysql_watch		 watch;		/* for another one */
 	struct mysql_recorder		*recorder;	/* or NULL */
@@ -60,6 +70,15 @@ struct session {
 						   of front or back, or fixed */
 	char				 text[SESSION_WHY_MAX];
 };
+
+/* What serve() does of it, for who leads it otherwise. */
+void	 session_begin(struct session *ss, int fd,
+	    const struct net_addr *peer);
+void	 session_note_client(struct session *ss);
+void	 session_relay(struct session *ss);
+void	 session_close_front(struct session *ss);
+void	 session_finish(struct session *ss);
+struct net_tcp	 session_tcp(const struct conf_listener *l);
 
 /* Sixteen hexadecimal digits, as the log has them. */
 void	 session_id_text(uint64_t id, char *buf, size_t size);

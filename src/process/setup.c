@@ -345,6 +345,12 @@ on_service(void *ctx, struct rd *r, int *fds)
 	case ROLE_AUTH:
 		s->auth_fd = keep(&fds[0]);
 		return 0;
+	case ROLE_BROKER:
+		s->broker_fd = keep(&fds[0]);
+		return 0;
+	case ROLE_LINK:
+		s->jobs_fd = keep(&fds[0]);
+		return 0;
 	}
 	return -1;
 }
@@ -468,7 +474,7 @@ setup_receive(const char *role)
 	s->channel = SETUP_FD;
 	s->log_fd = s->live_fd = s->keeper_fd = -1;
 	s->carrier_fd = s->signer_fd = s->auth_fd = s->socket_fd = -1;
-	s->dbclient_fd = -1;
+	s->dbclient_fd = s->broker_fd = s->jobs_fd = -1;
 	for (size_t i = 0; i < RECORD_RECEIVERS; i++)
 		s->records.to[i].fd = -1;
 	while (!g.started) {

@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "policy/conf.h"
+#include "policy/grant.h"
 #include "process/proc.h"
 #include "process/record_lane.h"
 #include "process/store.h"
@@ -90,6 +91,7 @@ struct setup_start {
 	uint32_t		 generation;	/* that a spawner serves */
 	pid_t			 master;
 	char			 pool[SETUP_NAME_MAX];
+	uint8_t			 grant_key[GRANT_KEY];	/* auth, broker */
 };
 
 struct setup {
@@ -116,6 +118,9 @@ struct setup {
 	int			 signer_fd;	/* for MSG_HELLO, or -1 */
 	int			 auth_fd;	/* the same */
 	int			 dbclient_fd;	/* the same */
+	int			 broker_fd;	/* the same */
+	int			 jobs_fd;	/* a link: for MSG_JOB; spawner: whence
+						   they come; or -1 */
 	int			 socket_fd;	/* control, or -1 */
 };
 

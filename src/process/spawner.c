@@ -23,6 +23,7 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/sig.h"
+#include "policy/conf_tunnel.h"
 #include "process/channel.h"
 #include "process/contexts.h"
 #include "process/role.h"
@@ -428,7 +429,7 @@ prepare(struct setup *s)
 	struct spawner		*sp = &spawner;
 
 	sp->s = s;
-	sp->max = (size_t)s->conf->workers.max;
+	sp->max = conf_pool_workers(s->conf, s->start.pool);
 	sp->pids = mem_calloc(sp->max, sizeof(*sp->pids));
 	if (s->nboards != 1 || s->ngenerations != 1 ||
 	    scoreboard_open(&sp->sb, s->board_fds[0][0], sp->max,

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "process/vet.h"
+#include "wire/tunnel_keys.h"
 
 #define SOON_DAYS	14	/* until a certificate expires */
 #define RSA_BITS_MAX	8192	/* see SIGN_SIGNATURE_MAX in sign.h */
@@ -330,6 +331,18 @@ vet_password(const struct vet *v, const struct conf_file *f, const char *data,
 		    "the password would end");
 }
 
+static void
+vet_secret(const struct vet *v, const struct conf_file *f, const char *data,
+    size_t len)
+{
+	uint8_t	 secret[TUNNEL_SECRET];
+
+	if (tunnel_secret_decode(data, len, secret) == -1)
+		complain(v, f, "want 64 hexadecimal digits in the first line; "
+		    "\"sallyportctl secret FILE\" makes such a file");
+	OPENSSL_cleanse(secret, sizeof(secret));
+}
+
 /* Those who parse what strangers send are given this file. */
 static bool
 has_secret(const struct conf_file *f, const void *data, size_t len)
@@ -366,6 +379,10 @@ look(struct vet *v, const struct conf_file *f, BIO *in, const void *data,
 		break;
 	case CONF_FILE_SERVER_PUBLIC_KEY:
 		vet_public_key(v, f, in);
+		break;
+	case CONF_FILE_AGENT_SECRET:
+	case CONF_FILE_HUB_SECRET:
+		vet_secret(v, f, data, len);
 		break;
 	case CONF_FILE_TABLE_PASSWORD:
 	case CONF_FILE_OTP_PASSWORD:

@@ -15,12 +15,18 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/sig.h"
+#include "policy/conf_tunnel.h"
+#include "process/broker_ask.h"
+#include "process/channel.h"
 #include "process/code_ask.h"
 #include "process/codes.h"
+#include "process/job.h"
+#include "process/line.h"
 #include "process/sandbox.h"
 #include "process/serve.h"
 #include "process/worker.h"
 
+#define JOBS		UINT32_MAX	/* in place of a listener's number */
 #define ACCEPT_PAUSE_MS	100	/* when the system lacks something */
 
 struct worker {
@@ -29,6 +35,9 @@ struct worker {
 	struct sb_pool			*pool;
 	struct sb_worker		*board;
 	struct server			 server;
+	struct broker_line		 broker;
+	struct job			 job;		/* the one just taken */
+	bool				 has_job;
 	int				 ep;
 	bool				 closed;	/* listeners, by the
 							   master */
@@ -90,6 +99,48 @@ watch_listeners(struct worker *w, bool on)
 }
 
 static void
+watch_jobs(struct worker *w, bool on)
+{
+	struct epoll_event	 ev = {
+		.events = EPOLLIN | EPOLLEXCLUSIVE, .data.u32 = JOBS,
+	};
+	int			 fd = w->start->s->jobs_fd;
+
+	if (fd != -1 && epoll_ctl(w->ep, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL,
+	    fd, &ev) == -1)
+		log_fatal(1, "epoll_ctl: %s", strerror(errno));
+}
+
+static int
+on_job(void *ctx, struct rd *r, int *fds)
+{
+	struct worker	*w = ctx;
+	const uint8_t	*p = rd_take(r, sizeof(w->job));
+
+	(void)fds;
+	if (p == NULL)
+		return -1;
+	memcpy(&w->job, p, sizeof(w->job));
+	w->job.hub[sizeof(w->job.hub) - 1] = '\0';
+	w->has_job = true;
+	return 0;
+}
+
+/* Another may have been as fast. */
+static void
+take_job(struct worker *w)
+{
+	static const struct channel_rule	 rules[] = {
+		{ MSG_JOB,	ROLE_LINK,	0,	on_job },
+	};
+
+	w->has_job = false;
+	if (channel_dispatch(w->start->s->jobs_fd, ROLE_LINK, rules,
+	    nitems(rules), w) == -1)
+		log_warn("a hub's link wants what is no job");
+}
+
+static void
 kick_spawner(struct worker *w)
 {
 	const uint64_t	 one = 1;
@@ -104,6 +155,7 @@ become_idle(struct worker *w)
 	atomic_store(&w->board->state, SB_IDLE);
 	atomic_fetch_add(&w->pool->idle, 1);
 	watch_listeners(w, true);
+	watch_jobs(w, true);
 	proc_title("worker %s: idle", w->start->s->start.pool);
 }
 
@@ -114,6 +166,7 @@ become_busy(struct worker *w)
 	int32_t	 left;
 
 	watch_listeners(w, false);
+	watch_jobs(w, false);
 	/* Who dies between is counted out twice: better one too many forked. */
 	left = atomic_fetch_sub(&w->pool->idle, 1) - 1;
 	atomic_store(&w->board->state, SB_BETWEEN);
@@ -133,6 +186,10 @@ wait_for_client(struct worker *w, struct net_addr *client, int *fd)
 
 	if (sig_epoll_wait(w->ep, &ev, 1, -1) != 1)
 		return NULL;
+	if (ev.data.u32 == JOBS) {
+		take_job(w);
+		return NULL;
+	}
 	/* The end of a listener wakes all, and is no connection. */
 	if ((ev.events & EPOLLHUP) == 0)
 		atomic_fetch_add(&w->board->wakeups, 1);
@@ -186,10 +243,14 @@ serve_until_told(struct worker *w)
 	kick_spawner(w);
 	while (!is_told_to_end(w)) {
 		sl = wait_for_client(w, &client, &fd);
-		if (sl == NULL)
+		if (sl == NULL && !w->has_job)
 			continue;
 		become_busy(w);
-		serve(&w->server, sl->listener, fd, &client);
+		if (sl != NULL)
+			serve(&w->server, sl->listener, fd, &client);
+		else
+			serve_job(&w->server, &w->job);
+		w->has_job = false;
 		/* What one has said shall not be there for the next. */
 		if (--left == 0 || w->server.spent || is_told_to_end(w))
 			return;
@@ -237,9 +298,15 @@ prepare_server(struct worker *w)
 	v->board = w->board;
 	v->contexts = w->start->contexts;
 	v->signer = w->start->signer;
-	if (s->auth_fd != -1)
+	if (s->auth_fd != -1 && w->conf->totp.wanted)
 		v->codes = code_ask_new(s->auth_fd, s->start.generation);
 	v->dbclient_fd = s->dbclient_fd;
+	if (s->broker_fd != -1) {
+		broker_line_init(&w->broker, s->broker_fd);
+		v->broker = &w->broker;
+	}
+	if (s->auth_fd != -1 && conf_pool_has_proofs(w->conf, v->pool))
+		v->proofs = line_new(s->auth_fd, ROLE_AUTH, "auth");
 	v->records = &w->start->s->records;
 	v->ask = ask_new(s->keeper_fd, s->start.generation);
 	v->cpus = proc_cpus();

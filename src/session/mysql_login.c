@@ -201,7 +201,9 @@ open_back(struct run *u)
 		    ER_CON_COUNT : ER_CONNECT_TO_FOREIGN, *u->end ==
 		    END_LIMIT ? "08004" : "HY000", why);
 	x->back_secure = u->dialled.local;
-	u->l->back = x->back.stream = stream_new_plain(u->dialled.fd);
+	u->l->back_tls.version = u->dialled.tunnel_tls;
+	u->l->back = x->back.stream = u->dialled.tunnel != NULL ?
+	    u->dialled.tunnel : stream_new_plain(u->dialled.fd);
 	if (read_back(u) == -1)
 		return -1;
 	if (x->back.len > 0 && mysql_side_payload(&x->back)[0] == MYSQL_ERR)

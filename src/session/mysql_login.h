@@ -49,6 +49,9 @@ struct mysql_dialled {
 	bool			 local;		/* it keeps a secret as it is */
 	const char		*name;		/* that its certificate must
 						   have, or NULL */
+	/* A stream over it already, which the login takes over; or NULL. */
+	struct stream		*tunnel;
+	const char		*tunnel_tls;	/* its version, or NULL */
 };
 
 struct mysql_rules {

@@ -217,8 +217,8 @@ shake(struct tls_stream *t, int64_t deadline, const struct told *told,
 	}
 }
 
-static struct stream *
-new_stream(SSL_CTX *ctx, int fd)
+struct stream *
+tls_stream_new(SSL_CTX *ctx, int fd)
 {
 	struct tls_stream	*t = mem_calloc(1, sizeof(*t));
 
@@ -233,6 +233,19 @@ new_stream(SSL_CTX *ctx, int fd)
 		return &t->s;
 	tls_free(&t->s);
 	return NULL;
+}
+
+SSL *
+tls_stream_ssl(const struct stream *s)
+{
+	return of(s)->ssl;
+}
+
+int
+tls_stream_shake(struct stream *s, int64_t deadline, const struct told *told,
+    enum end reset, enum end *end, char *why)
+{
+	return shake(of(s), deadline, told, reset, end, why);
 }
 
 static void
@@ -301,7 +314,7 @@ tls_accept(struct tls_server *server, int fd, int64_t deadline,
 	struct stream	*s;
 
 	ERR_clear_error();
-	s = new_stream(server->ctx, fd);
+	s = tls_stream_new(server->ctx, fd);
 	if (s == NULL) {
 		fail(end, why);
 		return NULL;
@@ -357,7 +370,7 @@ tls_connect(struct tls_client *c, int fd, const char *server_name,
 		return NULL;
 	}
 	ERR_clear_error();
-	s = new_stream(c->ctx, fd);
+	s = tls_stream_new(c->ctx, fd);
 	if (s == NULL || (name[0] != '\0' && expect(of(s)->ssl, name,
 	    c->verify_name) == -1)) {
 		fail(end, why);
@@ -390,4 +403,13 @@ tls_own_fingerprint(const struct stream *s, uint8_t *hash)
 	x = SSL_get_certificate(ssl);
 	return x != NULL && X509_digest(x, EVP_sha256(), hash, &len) == 1 ?
 	    0 : -1;
+}
+
+int
+tls_export(const struct stream *s, const char *label, uint8_t *out, size_t len)
+{
+	if (s->ops != &tls_ops)
+		return -1;
+	return SSL_export_keying_material(of(s)->ssl, out, len, label,
+	    strlen(label), NULL, 0, 0) == 1 ? 0 : -1;
 }

@@ -76,7 +76,16 @@ struct tls_client_options {
 	bool			 verify_name;	/* against server_name; takes
 						   verify_chain */
 	const struct tls_identity *identity;	/* NULL: none */
+	/*
+	 * SHA-256 of the only public key that the server may have, as its
+	 * certificate holds it; NULL: any that the rest lets pass.  With one,
+	 * nothing else is verified.
+	 */
+	const uint8_t		*pin;
+	const char		*alpn;		/* NULL: none is asked for */
 };
+
+#define TLS_PIN_LEN	32	/* bytes */
 
 struct tls_server;
 struct tls_client;
@@ -137,5 +146,9 @@ void		 tls_stream_why(const struct stream *s, char *why);
  * that was resumed, of the one that it began with.  0, or -1: there is none.
  */
 int		 tls_own_fingerprint(const struct stream *s, uint8_t *hash);
+
+/* Keying material of this connection, RFC 8446 section 7.5; 0, or -1. */
+int	 tls_export(const struct stream *s, const char *label, uint8_t *out,
+	    size_t len);
 
 #endif

@@ -1,7 +1,10 @@
 #include <openssl/err.h>
+#include <openssl/sha.h>
+#include <openssl/x509.h>
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -26,6 +29,52 @@ tls_system_ca(void)
 		if (access(bundles[i], R_OK) == 0)
 			return bundles[i];
 	return X509_get_default_cert_file();
+}
+
+/* For OpenSSL: 1, or 0 for another key. */
+static int
+on_pinned(X509_STORE_CTX *store, void *ctx)
+{
+	const struct tls_client	*c = ctx;
+	X509			*x = X509_STORE_CTX_get0_cert(store);
+	X509_PUBKEY		*key = x != NULL ? X509_get_X509_PUBKEY(x) :
+				    NULL;
+	unsigned char		*der = NULL;
+	unsigned char		 hash[SHA256_DIGEST_LENGTH];
+	int			 n = key != NULL ? i2d_X509_PUBKEY(key, &der) :
+				    -1;
+	bool			 good;
+
+	good = n > 0 && SHA256(der, (size_t)n, hash) != NULL &&
+	    CRYPTO_memcmp(hash, c->pin, sizeof(c->pin)) == 0;
+	OPENSSL_free(der);
+	if (!good)
+		X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_UNTRUSTED);
+	return good;
+}
+
+static void
+use_pin(struct tls_client *c, const uint8_t *pin)
+{
+	c->pinned = true;
+	memcpy(c->pin, pin, sizeof(c->pin));
+	SSL_CTX_set_verify(c->ctx, SSL_VERIFY_PEER, NULL);
+	SSL_CTX_set_cert_verify_callback(c->ctx, on_pinned, c);
+}
+
+/* As RFC 7301 has it. */
+static int
+use_alpn(SSL_CTX *ctx, const char *protocol)
+{
+	uint8_t	 list[1 + UINT8_MAX];
+	size_t	 len = strlen(protocol);
+
+	if (len > UINT8_MAX)
+		return -1;
+	list[0] = (uint8_t)len;
+	memcpy(list + 1, protocol, len);
+	return SSL_CTX_set_alpn_protos(ctx, list, (unsigned int)len + 1) == 0 ?
+	    0 : -1;
 }
 
 static int
@@ -78,6 +127,13 @@ tls_client_new(const struct tls_client_options *o, char *why)
 	c->ctx = tls_context_new(TLS_client_method(), o->min_version, why);
 	if (c->ctx == NULL || use_ca(c->ctx, o, why) == -1 ||
 	    use_identity(c->ctx, o->identity, why) == -1) {
+		tls_client_free(&c);
+		return NULL;
+	}
+	if (o->pin != NULL)
+		use_pin(c, o->pin);
+	if (o->alpn != NULL && use_alpn(c->ctx, o->alpn) == -1) {
+		snprintf(why, TLS_WHY_MAX, "ALPN: out of memory");
 		tls_client_free(&c);
 		return NULL;
 	}

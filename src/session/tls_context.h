@@ -30,7 +30,17 @@ struct tls_own {
 struct tls_client {
 	SSL_CTX			*ctx;
 	bool			 verify_name;
+	bool			 pinned;
+	uint8_t			 pin[TLS_PIN_LEN];
 };
+
+/* A stream of the context, before its handshake; NULL. */
+struct stream	*tls_stream_new(SSL_CTX *ctx, int fd);
+SSL		*tls_stream_ssl(const struct stream *s);
+
+/* The handshake, as tls_accept() and tls_connect() have it. */
+int	 tls_stream_shake(struct stream *s, int64_t deadline,
+	    const struct told *told, enum end reset, enum end *end, char *why);
 
 /* 0, or -1 with `why', which begins with `what'. */
 int	 tls_own_init(struct tls_own *own, const struct tls_identity *id,

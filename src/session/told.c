@@ -14,7 +14,8 @@ is_victim(const struct told *told)
 bool
 told_to_end(const struct told *told, enum end *end)
 {
-	if (sig_is_set(SIGTERM))
+	if (sig_is_set(SIGTERM) || (told != NULL && told->idle &&
+	    sig_is_set(SIGQUIT)))
 		*end = END_SHUTDOWN;
 	else if (sig_is_set(SIG_ORPHAN))
 		*end = END_CRASHED;

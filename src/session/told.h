@@ -36,6 +36,8 @@ struct told {
 	 */
 	const _Atomic uint64_t	*victim;
 	uint64_t		 id;
+	bool			 idle;	/* it holds nothing yet: SIGQUIT
+					   ends it as well, END_SHUTDOWN */
 };
 
 /*

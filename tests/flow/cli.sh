@@ -54,7 +54,7 @@ for dash in - --; do
 			# shellcheck disable=SC2048,SC2086 # split at the space
 			set -- $*
 		fi
-		check 0 'forward = "127.0.0.1:8003"' "$@" \
+		check 0 'forward = ( "127.0.0.1:8003" )' "$@" \
 		    "${dash}daemon=false" -T
 		check 0 'listen = ( ":8002" )' "$@" "${dash}daemon=false" -T
 		check 0 'buffer = "4k"' "$@" -T
@@ -62,7 +62,7 @@ for dash in - --; do
 	done
 done
 check 0 'listen = ( ":8002" )' -backend 10.0.0.1:1 -T
-check 0 'forward = "127.0.0.1:8003"' -bind :99 -T
+check 0 'forward = ( "127.0.0.1:8003" )' -bind :99 -T
 check 0 ': ok$' -bind :99 -t
 
 check 2 'help' --no-such-option
@@ -86,7 +86,7 @@ check 78 '--backend: forward: ":3306": a server needs a host' \
     --backend=:3306 -t
 check 78 '--bind: "nonsense"' --bind=nonsense -t
 check 78 '--buffer: "7": want a size' --bind=:1 --buffer=7 -t
-check 78 '--protocol: "http": want "tcp" or "mysql"' --bind=:1 \
+check 78 '--protocol: "http": want "tcp", "mysql" or "hub"' --bind=:1 \
     --protocol=http -t
 check 0 'pool = "mysql";' --bind=:1 --protocol=mysql -T
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # The daemon takes each whole configuration that the manual shows, and warns
-# of nothing in it.  Certificates and passwords of /etc/sallyport are made for
-# it.
+# of nothing in it.  Certificates, passwords and secrets of /etc/sallyport are
+# made for it.
 set -eu
 srcdir=${srcdir:-.}
 : "${SALLYPORTD:?path of the sallyportd to test}"
@@ -45,6 +45,11 @@ done
 xargs sed -n "s,.*\"$etc/\(.*\.password\)\".*,\1,p" <"$scratch/list" |
     sort -u | while read -r name; do
 	echo secret >"$scratch/etc/$name"
+	chmod 600 "$scratch/etc/$name"
+done
+xargs sed -n "s,.*\"$etc/\(.*\.secret\)\".*,\1,p" <"$scratch/list" |
+    sort -u | while read -r name; do
+	printf '%064d\n' 1 >"$scratch/etc/$name"
 	chmod 600 "$scratch/etc/$name"
 done
 

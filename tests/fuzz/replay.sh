@@ -3,7 +3,7 @@
 set -eu
 srcdir=${srcdir:-.}
 for target in conf logline msg mysql mysql_tap mysql_values proxy_header \
-    query_record talk totp; do
+    query_record talk totp tunnel; do
 	corpus=$srcdir/tests/fuzz/corpus/$target
 	if ! tests/fuzz/fuzz_$target "$corpus"/* > replay.out 2>&1; then
 		echo "fuzz_$target:"

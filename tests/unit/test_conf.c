@@ -434,7 +434,8 @@ END_TEST
 #define TIME_TAIL	" (units ms, s, m, h, d; a bare number is seconds)"
 #define TOP_KEYS	"no such key; there are user auth_user pid_file " \
 			"conf_d log query_table otp_table totp groups " \
-			"accounts workers carriers timeouts control backends listeners"
+			"accounts agents agents_max topics hubs publish " \
+			"workers carriers timeouts control backends listeners"
 #define ADDRS		"want an address in quotes, or a list of them: " \
 			"(\"...\", \"...\")"
 #define GROUPS		"want a list of groups: ( { ... }, ... )"
@@ -505,7 +506,8 @@ static const struct {
 	    "there are name listen protocol forward pool carry buffer allow "
 	    "deny max_sessions max_sessions_per_source rate_per_source penalty "
 	    "handshakes proxy_protocol backlog keepalive user_timeout nodelay "
-	    "v6only device transparent fast_open defer_accept tls login greeting "
+	    "v6only device transparent fast_open defer_accept data_address "
+	    "tls login greeting "
 	    "local_infile compression query_log deny_commands" } },
 	/* Of the wrong type. */
 	{ "user = 1;" A, { "f:1: user: want a string in quotes" } },
@@ -1600,7 +1602,7 @@ START_TEST(a_flag_that_is_wrong_is_named)
 		"unix:/path",
 		"--buffer: \"1\": want a size from \"512\" to \"16m\" (units "
 		"k, m, g; a bare number is bytes)",
-		"--protocol: \"udp\": want \"tcp\" or \"mysql\"",
+		"--protocol: \"udp\": want \"tcp\", \"mysql\" or \"hub\"",
 		"--bind: forward: \"x\": want host:port, :port, [v6]:port or "
 		"unix:/path",
 	};

@@ -116,7 +116,7 @@ static const struct {
 	    "forward = \"h:2\"; }"),
 	    "listener a: listen: :2: removed\n"
 	    "listener a: listen: :3: added\n"
-	    "listener a: forward: \"h:1\" -> \"h:2\"\n" },
+	    "listener a: forward: ( \"h:1\" ) -> ( \"h:2\" )\n" },
 	/* Backends. */
 	{ A, B(S("b", "\"h:1\"")), "backend b: added\n" },
 	{ B(S("b", "\"h:1\"")), A, "backend b: removed\n" },

@@ -1,0 +1,12 @@
+/*
+ * hub.h - the commands of sallyportctl that are about hubs and agents.
+ */
+#ifndef CTL_HUB_H
+#define CTL_HUB_H
+
+#include "ctl/command.h"
+
+command_run	 command_agents, command_topics, command_drain,
+		 command_undrain, command_secret, command_pin;
+
+#endif
