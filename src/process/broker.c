@@ -225,7 +225,7 @@ op_rule(void *ctx, const char *topic, struct reg_rule *rule)
 
 	*rule = (struct reg_rule){
 		.policy = CONF_POLICY_REPLACE, .hold_ms = 5000,
-		.waiting = 4096, .wait_ms = conf->timeouts.connect,
+		.waiting = 4096, .wait_ms = conf->timeouts.handshake,
 	};
 	if (t == NULL)
 		return;

@@ -120,6 +120,7 @@ user = "nobody";
 auth_user = "nobody";
 log = { to = "stdout"; level = "debug"; };
 hubs = ( $(echo "$2" | sed '$s/,$//') );
+timeouts = { handshake = "40s"; };
 END
 		[ -z "$3" ] || echo "publish = ( $(echo "$3" |
 		    sed '$s/,$//') );"
@@ -513,10 +514,12 @@ control_tells() {
 }
 
 no_errors() {
-	if grep -h 'crashed\|said what it may not\|may not have' \
-	    "$scratch"/*.log; then
-		exit 1
-	fi
+	for name in a b c x y slow hole; do
+		if grep -E 'crashed|Sanitizer|said what it may not|may not have' \
+		    "$scratch/$name.log"; then
+			exit 1
+		fi
+	done
 }
 
 if ! command -v python3 >/dev/null || ! command -v openssl >/dev/null; then
