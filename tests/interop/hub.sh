@@ -87,6 +87,8 @@ agents = (
 	{ id = "branch3"; secret_file = "$scratch/two"; publish = "*"; },
 	{ id = "stranger"; secret_file = "$scratch/three";
 	  publish = ( "stranger", "mine.*" ); },
+	{ id = "json"; secret_file = "$scratch/five"; publish = "*";
+	  subscribe = "*"; },
 	{ id = "laptop7"; secret_file = "$scratch/four";
 	  subscribe = ( "echo", "plain.*", "slow" ); } );
 topics = (
@@ -209,7 +211,7 @@ background() {
 }
 
 start_all() {
-	for name in one two three four; do
+	for name in one two three four five; do
 		"$ctl" secret "$scratch/$name"
 	done
 	(cd "$scratch" && "$top/contrib/make-cert" --out=hub hub) >/dev/null
@@ -459,6 +461,37 @@ a_black_hole_is_left() {
 	has_line hole 'hub b: the hub is silent'
 }
 
+the_original_is_read() {
+	cat >"$scratch/out.json" <<END
+{ "heartbeat_interval": 2000, "networks": [
+  { "server_host": "127.0.0.1", "server_port": $plain, "topic": "json",
+    "backend_host": "127.0.0.1", "backend_port": $echo }, ] }
+END
+	cat >"$scratch/in.json" <<END
+{ "networks": [ { "server_port": $plain, "topic": "json", "bind": "127.0.0.1",
+  "port": $nobody } ] }
+END
+	for role in in out; do
+		{
+			echo 'user = "nobody"; auth_user = "nobody";'
+			echo 'log = { to = "stdout"; };'
+			"$top/contrib/from-json" "$role" \
+			    "$scratch/$role.json" --plain --id=json \
+			    --secret="$scratch/five"
+		} >"$scratch/$role.conf"
+		daemon "$role"
+	done
+	has_line out 'hub b1 has topic json'
+	served "$nobody" 20
+	end_daemon in
+	end_daemon out
+	"$top/contrib/from-json" proxy "$scratch/in.json" >"$scratch/proxy"
+	grep -q 'protocol = "hub";' "$scratch/proxy"
+	"$top/contrib/from-json" in "$scratch/echo" 2>"$scratch/said" &&
+	    fail "what is no file was taken"
+	grep -q 'from-json: .*No such file' "$scratch/said"
+}
+
 by_nginx() {
 	need nginx
 	nginx_can_stream || { echo "no stream module"; exit 77; }
@@ -560,6 +593,8 @@ check "sallyportctl shows and drains" control_tells
 check "agents survive the broker, and so do sessions" broker_may_die
 check "users wait for an agent that starts again" restart_is_waited_for
 check "a reload of hub and agent is not seen" reload_is_not_seen
+check "configurations of the three-host original are turned into ours" \
+	the_original_is_read
 check "the hub is behind nginx" by_nginx
 check "the hub is behind HAProxy" by_haproxy
 check "connections that died unseen are passed over" \
