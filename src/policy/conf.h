@@ -305,6 +305,7 @@ struct conf_topic {
 	int			 policy;	/* enum conf_policy */
 	int64_t			 hold;		/* ms */
 	int64_t			 max_sessions;	/* at a time; 0: no limit */
+	struct conf_rate	 rate;		/* of new sessions */
 	int64_t			 waiting;	/* users, at the most */
 };
 

@@ -460,6 +460,8 @@ const struct conf_key	 conf_keys[] = {
 	    .help = "how long users wait for an agent" },
 	{ CONF_A_TOPIC, "max_sessions", CONF_INT, TOPIC(max_sessions), 0,
 	    SESSIONS_MAX, "0", .help = "at a time; 0 for no limit" },
+	{ CONF_A_TOPIC, "rate", CONF_RATE, TOPIC(rate), .preset = "0",
+	    .help = "new sessions; 0 for no limit" },
 	{ CONF_A_TOPIC, "waiting", CONF_INT, TOPIC(waiting), 1, 65536, "4096",
 	    .help = "users that may wait at a time" },
 

@@ -33,6 +33,8 @@ struct topic {
 	int64_t			 takeovers[REGISTRY_TAKEOVERS];	/* times */
 	uint64_t		 ntakeovers;
 	int64_t			 frozen_until;
+	int64_t			 rate_at;	/* us: until then as
+						   many came as may */
 	bool			 drained;
 	RB_ENTRY(topic)		 link;
 };
@@ -165,7 +167,7 @@ tidy_topic(struct registry *r, struct topic *t, int64_t now)
 		if (t->takeovers[i] > last)
 			last = t->takeovers[i];
 	if (!TAILQ_EMPTY(&t->members) || t->nwaiting > 0 || t->sessions > 0 ||
-	    now - last < MINUTE_MS)
+	    now - last < MINUTE_MS || t->rate_at > 1000 * now)
 		return;
 	RB_REMOVE(topics, &r->topics, t);
 	free(t->name);
@@ -654,6 +656,26 @@ is_full(const struct topic *t)
 	return false;
 }
 
+/*
+ * May one more come?  Each moves the time on by its share, and may come while
+ * that is not further ahead than the time in which so many may.
+ */
+static bool
+is_slow_enough(struct topic *t, const struct reg_rule *rule, int64_t now)
+{
+	int64_t	 share;
+
+	if (rule->rate_count == 0)
+		return true;
+	share = 1000 * rule->rate_ms / rule->rate_count;
+	if (t->rate_at < 1000 * now)
+		t->rate_at = 1000 * now;
+	if (t->rate_at - 1000 * now > 1000 * rule->rate_ms - share)
+		return false;
+	t->rate_at += share;
+	return true;
+}
+
 struct reg_user *
 registry_open(struct registry *r, void *owner, const char *topic, int64_t now)
 {
@@ -668,7 +690,8 @@ registry_open(struct registry *r, void *owner, const char *topic, int64_t now)
 	LIST_INSERT_HEAD(&r->users, u, next);
 	if ((rule.max_sessions > 0 &&
 	    t->sessions >= (size_t)rule.max_sessions) ||
-	    t->nwaiting >= (size_t)rule.waiting) {
+	    t->nwaiting >= (size_t)rule.waiting ||
+	    !is_slow_enough(t, &rule, now)) {
 		refuse(r, u, TUNNEL_TOO_MANY, now);
 		return NULL;
 	}

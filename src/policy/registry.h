@@ -38,6 +38,7 @@ struct reg_rule {
 	int64_t	 hold_ms;		/* without an agent */
 	int64_t	 wait_ms;		/* with one, for a connection */
 	int64_t	 max_sessions;		/* 0: no limit */
+	int64_t	 rate_count, rate_ms;	/* users in that time; 0: no limit */
 	int64_t	 waiting;
 };
 

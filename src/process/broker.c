@@ -232,6 +232,8 @@ op_rule(void *ctx, const char *topic, struct reg_rule *rule)
 	rule->policy = t->policy;
 	rule->hold_ms = t->hold;
 	rule->max_sessions = t->max_sessions;
+	rule->rate_count = t->rate.count;
+	rule->rate_ms = t->rate.ms;
 	rule->waiting = t->waiting;
 }
 

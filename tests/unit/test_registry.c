@@ -484,6 +484,7 @@ START_TEST(limits_hold_for_agents_topics_and_who_waits)
 	ck_assert_int_eq(users[11].refused, -1);
 	ck_assert_int_eq(users[12].refused, TUNNEL_TOO_MANY);
 	rule.waiting = 5;
+	rule.rate_count = 0;
 	for (size_t i = 20; i < 26; i++)
 		want(i, "nobody.has.it");
 	ck_assert_int_eq(users[24].refused, -1);
@@ -494,6 +495,29 @@ START_TEST(limits_hold_for_agents_topics_and_who_waits)
 	ck_assert(registry_next_link(r, "agent0", &f));
 	ck_assert_str_eq(f.id, "agent1");
 	ck_assert(!registry_next_link(r, "agent1", &f));
+}
+END_TEST
+
+START_TEST(users_come_no_faster_than_they_may)
+{
+	size_t	 let_in = 0;
+
+	rule.rate_count = 10;
+	rule.rate_ms = 1000;
+	join(0);
+	(void)offer(0, "a");
+	for (size_t i = 0; i < 600; i++) {
+		want(i, "a");
+		let_in += users[i].refused != TUNNEL_TOO_MANY;
+		/* Ten at once, and then one each tenth of a second. */
+		if (i < 12)
+			ck_assert_uint_eq(let_in, i < 10 ? i + 1 : 10);
+		else
+			pass(50);
+		park_all(0);
+	}
+	ck_assert_uint_ge(let_in, 295);
+	ck_assert_uint_le(let_in, 310);
 }
 END_TEST
 
@@ -610,6 +634,7 @@ main(void)
 	tcase_add_test(tc, what_dies_or_is_old_is_replaced);
 	tcase_add_test(tc, a_lost_ticket_is_made_good);
 	tcase_add_test(tc, limits_hold_for_agents_topics_and_who_waits);
+	tcase_add_test(tc, users_come_no_faster_than_they_may);
 	tcase_add_test(tc,
 	    topics_are_told_in_order_and_forgotten_when_nobody_cares);
 	tcase_add_test(tc, a_long_life_at_random_leaves_nothing);
