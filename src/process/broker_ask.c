@@ -155,8 +155,8 @@ hear(struct broker_line *b, struct answer *a, int front, int64_t deadline,
 		case -1:
 			return -1;
 		case 0:
-			return fail(b, END_TIMEOUT, "the broker does not "
-			    "answer", end);
+			return fail(b, END_TIMEOUT, "the broker has found "
+			    "nobody in time", end);
 		}
 		if (channel_dispatch(b->fd, ROLE_BROKER, answers,
 		    nitems(answers), a) != 1)

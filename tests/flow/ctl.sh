@@ -191,7 +191,7 @@ complete_line() {
 }
 if command -v bash >/dev/null; then
 	breaks=
-	complete_line 'sallyportctl se' sessions server servers
+	complete_line 'sallyportctl se' secret sessions server servers
 	complete_line "sallyportctl -s $sock st" status stop
 	complete_line 'sallyportctl stop --w' --when-idle
 	complete_line 'sallyportctl sessions --l' --limit= --listener=

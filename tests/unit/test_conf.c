@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "policy/conf.h"
 #include "policy/conf_include.h"
+#include "policy/conf_tunnel.h"
 #include "unit.h"
 
 static struct conf		*conf;
@@ -449,6 +450,15 @@ END_TEST
 #define SERVERS		"want an address in quotes, a group: { address = " \
 			"\"...\"; ... }, or a list of these: ( ..., ... )"
 
+#define HUBL	"listeners = ( { name = \"h\"; listen = \":1\"; " \
+		"protocol = \"hub\"; } ); "
+#define AGENT(id, publish) "agents = ( { id = \"" id "\"; secret_file = " \
+		"\"/s\"; publish = " publish "; } ); "
+#define KNOWN(more) "hubs = ( { name = \"b\"; address = \"h:1\"; id = " \
+		"\"a\"; secret_file = \"/s\"; " more " } ); "
+#define PIN	"pin = \"sha256:0123456789abcdef0123456789abcdef" \
+		"0123456789abcdef0123456789ABCDEF\";"
+
 /* Of a listener with TLS; of one in front of a backend. */
 #define TLS(keys)	L1("tls = { " keys " };")
 #define ON(keys)	TLS("mode = \"require\"; " keys)
@@ -881,6 +891,46 @@ static const struct {
 	    "whether it knows TLS",
 	    "f:1: server_public_key: listener a has protocol \"tcp\", which "
 	    "knows no passwords" } },
+	/* Hubs, agents and topics. */
+	{ HUBL AGENT("a b", "\"*\""), { "f:1: agents[0].id: \"a b\": "
+	    "want 1 to 32 letters, digits, \"_\", \"-\" or \".\"",
+	    } },
+	{ HUBL AGENT("a", "\"x..y\"") , { "f:1: publish: \"x..y\": want a "
+	    "topic, as words of letters, digits, \"_\" and \"-\" with dots "
+	    "between; \"a.*\" for all below a; or \"*\"" } },
+	{ HUBL "agents = ( { id = \"a\"; }, { id = \"a\"; secret_file = "
+	    "\"/s\"; publish = \"*\"; } );", { "f:1: agents[0]: needs the "
+	    "key secret_file" } },
+	{ HUBL AGENT("a", "\"*\"") "topics = ( { name = \"a b\"; }, { name = "
+	    "\"t\"; policy = \"share\"; } );", { "f:1: topics[1].policy: "
+	    "\"share\": want \"replace\", \"group\", \"standby\" or "
+	    "\"reject\"", "f:1: name: \"a b\": want words of letters, "
+	    "digits, \"_\" and \"-\" with dots between, at most 64 "
+	    "characters" } },
+	{ KNOWN("") A, { "f:1: pin: how shall hub b be known?  \"sallyportctl "
+	    "pin CERTIFICATE\" tells the pin, at the hub; or name a file as "
+	    "tls.ca" } },
+	{ KNOWN("pin = \"sha256:12\";") A, { "f:1: pin: \"sha256:12\": want "
+	    "\"sha256:\" and 64 hexadecimal digits, as \"sallyportctl pin\" "
+	    "tells at the hub" } },
+	{ KNOWN(PIN) "publish = ( { topic = \"t\"; hub = \"c\"; forward = "
+	    "\"h:1\"; } );", { "f:1: hub: \"c\": there is no hub of that "
+	    "name" } },
+	{ KNOWN(PIN) "publish = ( { topic = \"t\"; hub = \"b\"; forward = "
+	    "\"topic:u@b\"; } );", { "f:1: forward: \"topic:u@b\": want a "
+	    "service" } },
+	{ KNOWN(PIN) "listeners = ( { name = \"a\"; listen = \":1\"; forward "
+	    "= ( \"h:1\", \"topic:x@c\" ); } );", { "f:1: forward: "
+	    "\"topic:x@c\": there is no hub of that name" } },
+	{ "listeners = ( { name = \"a\"; listen = \":1\"; forward = "
+	    "\"topic:x\"; } );", { "f:1: forward: \"topic:x\": want "
+	    "\"topic:NAME@HUB\" with the name of a hub, or a listener of "
+	    "protocol \"hub\" here" } },
+	{ AGENT("a", "\"*\"") "listeners = ( { name = \"h\"; listen = \":1\"; "
+	    "protocol = \"hub\"; forward = \"h:1\"; data_address = "
+	    "\"x:1\"; } );", { "f:1: forward: sessions at a hub go to topics, "
+	    "and not to \"h:1\"", "f:1: data_address: \"x:1\": want an "
+	    "address and a port, without a name" } },
 	/* All mistakes of one run. */
 	{ "usr = 1;\nworkers = { max = 0; };\nlog = { to = \"x\"; };\n"
 	    "listeners = ( { name = \"a\"; listen = \":1\";\n"
@@ -1016,6 +1066,53 @@ static const struct {
 	    "min_version = \"TLSv1\"; };"), "f:1: tls.min_version: versions "
 	    "before TLSv1.2 are broken, see RFC 8996" },
 };
+
+START_TEST(a_hub_and_its_agents_are_read_and_printed)
+{
+	const struct conf_listener	*l;
+	const struct conf_backend	*b;
+
+	expect_good(take(KNOWN(PIN) "publish = ( { topic = \"t.u\"; hub = "
+	    "\"b\"; forward = \"h:1\"; weight = 3; } ); "
+	    AGENT("a", "( \"x.*\", \"y\" )") "topics = ( { name = \"x.y\"; "
+	    "policy = \"group\"; hold = 0; rate = \"5/s\"; } ); "
+	    "listeners = ( { name = \"h\"; listen = \":1\"; protocol = "
+	    "\"hub\"; }, { name = \"i\"; listen = \":2\"; forward = ( "
+	    "\"topic:x.y\", \"topic:z@b\", \"h:3\" ); } );"));
+	expect_stable();
+	ck_assert_uint_eq(conf->nlisteners, 3);
+	l = &conf->listeners[1];
+	ck_assert_uint_eq(l->nfallbacks, 2);
+	b = conf_backend_of(conf, l, 0);
+	ck_assert_str_eq(b->topic, "x.y");
+	ck_assert_uint_eq(b->hub, CONF_NOWHERE);
+	b = conf_backend_of(conf, l, 1);
+	ck_assert_str_eq(b->topic, "z");
+	ck_assert_uint_eq(b->hub, 0);
+	ck_assert_uint_eq(b->servers.n, 1);
+	ck_assert_ptr_null(conf_backend_of(conf, l, 2)->topic);
+	ck_assert_ptr_null(conf_backend_of(conf, l, 3));
+	/* What is published is a listener without an address. */
+	l = &conf->listeners[2];
+	ck_assert_str_eq(l->name, "t.u@b");
+	ck_assert_uint_eq(l->listen.n, 0);
+	ck_assert_str_eq(l->pool, "agent-b");
+	ck_assert_uint_eq(conf_pool_publishes(conf, "agent-b"), 0);
+	ck_assert_uint_eq(conf_pool_publishes(conf, "tcp"), CONF_NOWHERE);
+	ck_assert(conf_pool_has_broker(conf, "hub"));
+	ck_assert(conf_pool_has_broker(conf, "tcp"));
+	ck_assert(!conf_pool_has_broker(conf, "agent-b"));
+	ck_assert(conf_pool_knows_hub(conf, "tcp", 0));
+	ck_assert(conf_pool_may_open(conf, "tcp", "x.y"));
+	ck_assert(!conf_pool_may_open(conf, "tcp", "z"));
+	ck_assert(!conf_pool_may_open(conf, "hub", "x.y"));
+	ck_assert(conf_allows_topic(&conf->agents.v[0].publish, "x.anything"));
+	ck_assert(conf_allows_topic(&conf->agents.v[0].publish, "y"));
+	ck_assert(!conf_allows_topic(&conf->agents.v[0].publish, "x"));
+	ck_assert(!conf_allows_topic(&conf->agents.v[0].publish, "xx.y"));
+	ck_assert(!conf_allows_topic(&conf->agents.v[0].subscribe, "y"));
+}
+END_TEST
 
 START_TEST(what_is_likely_a_slip_is_warned_of_and_taken)
 {
@@ -1651,6 +1748,7 @@ main(void)
 	tcase_add_loop_test(tc,
 	    a_bad_file_is_refused_with_each_of_its_mistakes, 0,
 	    (int)nitems(bad));
+	tcase_add_test(tc, a_hub_and_its_agents_are_read_and_printed);
 	tcase_add_loop_test(tc, what_is_likely_a_slip_is_warned_of_and_taken,
 	    0, (int)nitems(doubtful));
 	tcase_add_test(tc,
