@@ -78,6 +78,7 @@ START_TEST(a_killed_worker_takes_its_session_only)
 	const char	*line;
 	char		 title[64];
 	int		 a[2], b[2];
+	int64_t		 deadline;
 	pid_t		 spawner;
 
 	open_stage(&s, "");
@@ -115,6 +116,11 @@ START_TEST(a_killed_worker_takes_its_session_only)
 	/* Others serve at once, forked by a spawner with another layout. */
 	try_session(&s);
 	(void)rig_line(&s.d, "worker");
+	/* The old one has as many for a moment, before it is told to end. */
+	deadline = rig_now() + rig_patience(RIG_MS);
+	while (rig_pid(&s.d, "spawner tcp: 8 workers") == spawner &&
+	    rig_now() < deadline)
+		(void)poll(NULL, 0, 1);
 	rig_until(&s.d, "spawner tcp: 8 workers", 1);
 	ck_assert_int_ne(rig_pid(&s.d, "spawner tcp: 8 workers"), spawner);
 	rig_down(&s.d);
