@@ -33,7 +33,7 @@ say_line(struct client *c, struct hub *h, char *line)
 	next = strchr(line, ' ');
 	if (next != NULL)
 		*next++ = '\0';
-	snprintf(h->last, sizeof(h->last), "%s", line);
+	snprintf(h->last, sizeof(h->last), "%.*s", TUNNEL_TOPIC_MAX, line);
 	json_object_set_new(o, "name", client_text(line));
 	while (next != NULL) {
 		line = next;

@@ -1633,7 +1633,7 @@ END_TEST
 START_TEST(there_is_a_limit_to_the_files_of_a_folder)
 {
 	const char	*folder = unit_folder();
-	char		 name[16], *text, *want;
+	char		 name[24], *text, *want;
 
 	for (int i = 0; i < 1000; i++) {
 		snprintf(name, sizeof(name), "%d.conf", i);

@@ -249,7 +249,7 @@ END_TEST
 
 START_TEST(files_include_each_other_up_to_ten_deep)
 {
-	char	 name[8], text[32];
+	char	 name[16], text[32];
 
 	for (int i = 0; i < 10; i++) {
 		snprintf(name, sizeof(name), "%d", i);
