@@ -414,7 +414,9 @@ restart_is_waited_for() {
 	done >"$scratch/load" 2>&1 &
 	load=$!
 	sleep 0.5
-	end_daemon c
+	# Whoever has a session keeps it.
+	kill -QUIT "$(cat "$scratch/c.pid")"
+	until_true 15 is_gone "$(cat "$scratch/c.pid")"
 	daemon c
 	wait "$load" || { cat "$scratch/load"; exit 1; }
 	[ "$(grep -c whole "$scratch/load")" -eq 10 ]
