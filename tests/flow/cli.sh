@@ -133,10 +133,22 @@ listeners = ( { name = "a"; listen = "127.0.0.1:$port"; forward = "h:1"; } );
 CONF
 chmod 777 "$dir"
 tests=$((tests + 1))
+# said_ready: the logger writes when it gets to it, after the command returned.
+said_ready() {
+	n=0
+	while ! grep -q ready: "$dir/log"; do
+		n=$((n + 1))
+		[ $n -lt 500 ] || return 1
+		sleep 0.01
+	done
+}
+
 # The pipe ends only when no process of the daemon holds it.
 if ! timeout 20 sh -c '"$0" -f "$1" --daemon 2>&1 | cat' "$prog" \
-    "$dir/daemon" || [ ! -s "$dir/pid" ] || ! grep -q ready: "$dir/log"; then
+    "$dir/daemon" || [ ! -s "$dir/pid" ] || ! said_ready; then
 	echo "FAIL: --daemon"
+	ls -l "$dir/pid"
+	cat "$dir/log"
 	fail=$((fail + 1))
 fi
 pid=$(cat "$dir/pid" 2>/dev/null)
