@@ -35,6 +35,7 @@ enum {
 	TAKES_WATCH = 32,
 	TAKES_WHEN_IDLE = 64,
 	TAKES_USER = 128,
+	TAKES_TLS = 256,
 };
 
 static const struct {
@@ -58,6 +59,11 @@ static const struct {
 	{ "topics",	0,		0, 0, command_topics },
 	{ "drain",	0,		1, 1, command_drain },
 	{ "undrain",	0,		1, 1, command_undrain },
+	{ "mappings",	0,		0, 0, command_mappings },
+	{ "map",	TAKES_TLS,	2, 2, command_map },
+	{ "unmap",	0,		1, 1, command_unmap },
+	{ "open",	0,		1, 1, command_open },
+	{ "close",	0,		1, 1, command_close },
 	{ "secret",	0,		1, 1, command_secret },
 	{ "pin",	0,		1, 1, command_pin },
 	{ "check",	0,		0, 0, command_check },
@@ -79,6 +85,7 @@ enum {
 	OPT_LIMIT,
 	OPT_WATCH,
 	OPT_WHEN_IDLE,
+	OPT_TLS,
 };
 
 static const struct option	 long_options[] = {
@@ -94,6 +101,7 @@ static const struct option	 long_options[] = {
 	{ "limit",	required_argument,	NULL,	OPT_LIMIT },
 	{ "watch",	optional_argument,	NULL,	OPT_WATCH },
 	{ "when-idle",	no_argument,		NULL,	OPT_WHEN_IDLE },
+	{ "tls",	no_argument,		NULL,	OPT_TLS },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -129,6 +137,11 @@ static const char	 help[] =
 "  drain AGENT|TOPIC  no new users for it\n"
 "  undrain AGENT|TOPIC\n"
 "                     takes that back\n"
+"  mappings           ports of this hub that lead to topics\n"
+"  map ADDRESS TOPIC  open one; with --tls for users who speak TLS\n"
+"  unmap ADDRESS|PORT end one\n"
+"  open ADDRESS|PORT  let users in by it\n"
+"  close ADDRESS|PORT let none in until it is opened\n"
 "  secret FILE        make a secret for an agent, in a new file\n"
 "  pin CERTIFICATE    what agents know a hub by: its key\n"
 "  check              have the configuration on disk checked\n"
@@ -228,6 +241,9 @@ parse_special(struct command_options *o, int c, char **argv)
 	case OPT_WATCH:
 		parse_watch(o, argv);
 		return TAKES_WATCH;
+	case OPT_TLS:
+		o->tls = true;
+		return TAKES_TLS;
 	case OPT_WHEN_IDLE:
 		o->when_idle = true;
 		return TAKES_WHEN_IDLE;

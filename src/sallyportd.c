@@ -27,8 +27,10 @@
 #include "process/master.h"
 #include "process/role.h"
 #include "process/upgrade.h"
+#include "tunnel_flags.h"
 
 #define DEFAULT_FILE	SYSCONFDIR "/sallyportd.conf"
+#define PATHS		6	/* flags that name files */
 
 #ifdef HAVE_LIBMARIADB
 #define WRITES_TABLES	true
@@ -73,6 +75,7 @@ struct options {
 	const char	*conf;		/* portproxy's */
 	const char	*protocol;
 	const char	*buffer;
+	struct tunnel_flags tunnel;
 };
 
 enum {
@@ -86,6 +89,18 @@ enum {
 	OPT_PROTOCOL,
 	OPT_BUFFER,
 	OPT_CONF,
+	OPT_HUB,
+	OPT_AGENT,
+	OPT_HOST,
+	OPT_PORT,
+	OPT_UUID,
+	OPT_SECRET_FILE,
+	OPT_PIN,
+	OPT_CERTIFICATE,
+	OPT_KEY,
+	OPT_ACCEPT,
+	OPT_LISTENER,
+	OPT_PEER_LISTENER,
 };
 
 /* Letters stand here too: else getopt_long_only() takes them for prefixes. */
@@ -106,6 +121,18 @@ static const struct option	 long_options[] = {
 	{ "protocol",	required_argument,	NULL,	OPT_PROTOCOL },
 	{ "buffer",	required_argument,	NULL,	OPT_BUFFER },
 	{ "conf",	required_argument,	NULL,	OPT_CONF },
+	{ "hub",	no_argument,		NULL,	OPT_HUB },
+	{ "agent",	no_argument,		NULL,	OPT_AGENT },
+	{ "host",	required_argument,	NULL,	OPT_HOST },
+	{ "port",	required_argument,	NULL,	OPT_PORT },
+	{ "uuid",	required_argument,	NULL,	OPT_UUID },
+	{ "secret-file", required_argument,	NULL,	OPT_SECRET_FILE },
+	{ "pin",	required_argument,	NULL,	OPT_PIN },
+	{ "certificate", required_argument,	NULL,	OPT_CERTIFICATE },
+	{ "key",	required_argument,	NULL,	OPT_KEY },
+	{ "accept-assign", required_argument,	NULL,	OPT_ACCEPT },
+	{ "listener",	required_argument,	NULL,	OPT_LISTENER },
+	{ "peer_listener", required_argument,	NULL,	OPT_PEER_LISTENER },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -114,6 +141,11 @@ static const char	 help[] =
 "  or:  sallyportd --bind=ADDR --backend=ADDR [--protocol=tcp] [--buffer=BYTES]\n"
 "                  [--conf=FILE] [-t | -T] [--daemon] [--log-to=WHERE]\n"
 "                  [--verbose]\n"
+"  or:  sallyportd --hub [--host=ADDR] [--port=N] [--uuid=ID]\n"
+"                  [--secret-file=FILE] [--certificate=FILE [--key=FILE]]\n"
+"                  --listener=JSON | --peer_listener=JSON ...\n"
+"  or:  sallyportd --agent [--host=HOST] [--port=N] [--uuid=ID]\n"
+"                  [--secret-file=FILE] [--pin=PIN] --accept-assign=RULE ...\n"
 "Relay TCP ports to servers, each session in an unprivileged process.\n"
 "\n"
 "  -f FILE            read the configuration from FILE\n"
@@ -129,6 +161,15 @@ static const char	 help[] =
 "      --buffer=BYTES held for each direction of a session (64k)\n"
 "      --conf=FILE    portproxy's file of accounts: its users log in with\n"
 "                     one-time codes, and its table has what they run\n"
+"      --hub          without a file: agents connect to --host and --port\n"
+"                     (0.0.0.0, 925) as --uuid (idste), and --listener has\n"
+"                     us listen and it forward, --peer_listener the reverse;\n"
+"                     see sallyportd(8) for what JSON they take\n"
+"      --agent        without a file: connect to such a hub (127.0.0.1),\n"
+"                     and do what it says as far as --accept-assign goes\n"
+"      --secret-file=FILE  what both know (" SYSCONFDIR "/sallyport/ID.secret)\n"
+"      --certificate=FILE  the hub's, for TLS; its key may be in --key\n"
+"      --pin=PIN      what an agent knows that by: \"sallyportctl pin FILE\"\n"
 "      --help         print this and exit\n"
 "      --version      print the version and exit\n"
 "\n"
@@ -166,8 +207,70 @@ parse_bool(const char *name, const char *text)
 }
 
 static void
+add_flag(struct tunnel_flags_list *list, const char *name)
+{
+	char	 why[64];
+
+	if (list->n == TUNNEL_FLAGS_MAX) {
+		snprintf(why, sizeof(why), "more than %d of --%s",
+		    TUNNEL_FLAGS_MAX, name);
+		usage(why);
+	}
+	list->v[list->n++] = optarg;
+}
+
+/* False: it is none of them. */
+static bool
+parse_tunnel_option(struct tunnel_flags *t, int c)
+{
+	switch (c) {
+	case OPT_HUB:
+		t->hub = true;
+		break;
+	case OPT_AGENT:
+		t->agent = true;
+		break;
+	case OPT_HOST:
+		t->host = optarg;
+		break;
+	case OPT_PORT:
+		t->port = optarg;
+		break;
+	case OPT_UUID:
+		t->uuid = optarg;
+		break;
+	case OPT_SECRET_FILE:
+		t->secret_file = optarg;
+		break;
+	case OPT_PIN:
+		t->pin = optarg;
+		break;
+	case OPT_CERTIFICATE:
+		t->certificate = optarg;
+		break;
+	case OPT_KEY:
+		t->key = optarg;
+		break;
+	case OPT_ACCEPT:
+		add_flag(&t->accept, "accept-assign");
+		break;
+	case OPT_LISTENER:
+		add_flag(&t->listener, "listener");
+		break;
+	case OPT_PEER_LISTENER:
+		add_flag(&t->peer_listener, "peer_listener");
+		break;
+	default:
+		return false;
+	}
+	return true;
+}
+
+static void
 parse_option(struct options *o, int c)
 {
+	if (parse_tunnel_option(&o->tunnel, c))
+		return;
 	switch (c) {
 	case 'f':
 		o->file = optarg;
@@ -220,6 +323,40 @@ has_flags(const struct options *o)
 	    o->buffer != NULL || o->conf != NULL;
 }
 
+static bool
+without_file(const struct options *o)
+{
+	return has_flags(o) || o->tunnel.hub || o->tunnel.agent;
+}
+
+static bool
+has_tunnel_flags(const struct tunnel_flags *t)
+{
+	return t->host != NULL || t->port != NULL || t->uuid != NULL ||
+	    t->secret_file != NULL || t->pin != NULL ||
+	    t->certificate != NULL || t->key != NULL || t->accept.n > 0 ||
+	    t->listener.n > 0 || t->peer_listener.n > 0;
+}
+
+static void
+check_options(const struct options *o)
+{
+	bool	 tunnel = o->tunnel.hub || o->tunnel.agent;
+
+	if (o->test && o->print)
+		usage("-t and -T exclude each other");
+	if (strcmp(o->file, DEFAULT_FILE) != 0 && (has_flags(o) || tunnel))
+		usage("-f names a file; --bind, --backend, --protocol, "
+		    "--buffer, --conf, --hub and --agent are for doing "
+		    "without one");
+	if (tunnel && has_flags(o))
+		usage("--hub and --agent do not go with --bind, --backend, "
+		    "--protocol, --buffer and --conf");
+	if (!tunnel && has_tunnel_flags(&o->tunnel))
+		usage("--host, --port, --uuid, --listener and what goes with "
+		    "them take --hub or --agent");
+}
+
 static void
 parse_options(struct options *o, int argc, char **argv)
 {
@@ -233,11 +370,7 @@ parse_options(struct options *o, int argc, char **argv)
 		    argv[optind]);
 		usage(NULL);
 	}
-	if (o->test && o->print)
-		usage("-t and -T exclude each other");
-	if (strcmp(o->file, DEFAULT_FILE) != 0 && has_flags(o))
-		usage("-f names a file; --bind, --backend, --protocol, "
-		    "--buffer and --conf are for doing without one");
+	check_options(o);
 }
 
 /* Files named on the command line are meant from where it was typed. */
@@ -409,6 +542,22 @@ set_from_flags(struct conf *conf, const struct options *o,
 		set_from_ini(conf, o->conf, report);
 }
 
+/* What --hub and --agent mean. */
+static void
+set_from_tunnel(struct conf *conf, const struct tunnel_flags *t,
+    struct conf_report *report)
+{
+	char	 why[1024];
+	char	*text = tunnel_flags_text(t, why, sizeof(why));
+
+	if (text == NULL)
+		conf_complain(report, "%s", why);
+	else
+		conf_read_text(conf, t->hub ? "--hub" : "--agent", text,
+		    strlen(text), report);
+	free(text);
+}
+
 /* A daemon has no standard output that anyone would read. */
 static void
 move_log(struct conf *conf, struct conf_report *report)
@@ -444,7 +593,9 @@ load(struct files *files, struct conf_report *report)
 	struct conf		*conf = conf_new();
 	char			*to;
 
-	if (has_flags(o))
+	if (o->tunnel.hub || o->tunnel.agent)
+		set_from_tunnel(conf, &o->tunnel, report);
+	else if (has_flags(o))
 		set_from_flags(conf, o, report);
 	else
 		conf_read_file(conf, o->file, report);
@@ -580,11 +731,11 @@ program(const char *called)
 	return mem_strdup(n > 0 ? path : called);
 }
 
-/* Room for two more is left: see make_absolute(). */
+/* Room for PATHS more is left: see make_absolute(). */
 static char **
 copy_words(int argc, char **argv)
 {
-	char	**copy = mem_calloc((size_t)argc + 3, sizeof(*copy));
+	char	**copy = mem_calloc((size_t)argc + PATHS + 1, sizeof(*copy));
 
 	for (int i = 0; i < argc; i++)
 		copy[i] = mem_strdup(argv[i]);
@@ -595,25 +746,26 @@ copy_words(int argc, char **argv)
 static void
 make_absolute(struct master_order *order, int argc)
 {
-	char	*path;
+	struct tunnel_flags	*t = &options.tunnel;
+	const struct {
+		const char	*flag, **path;
+	} paths[PATHS] = {
+		{ "file", without_file(&options) ? NULL : &options.file },
+		{ "conf", &options.conf }, { "log-to", &options.log_to },
+		{ "secret-file", &t->secret_file },
+		{ "certificate", &t->certificate }, { "key", &t->key },
+	};
 
-	if (!has_flags(&options)) {
-		path = absolute(options.file);
-		if (strcmp(path, options.file) != 0)
-			order->argv[argc++] = mem_printf("--file=%s", path);
-		options.file = path;
-	}
-	if (options.conf != NULL) {
-		path = absolute(options.conf);
-		if (strcmp(path, options.conf) != 0)
-			order->argv[argc++] = mem_printf("--conf=%s", path);
-		options.conf = path;
-	}
-	if (options.log_to != NULL) {
-		path = absolute(options.log_to);
-		if (strcmp(path, options.log_to) != 0)
-			order->argv[argc] = mem_printf("--log-to=%s", path);
-		options.log_to = path;
+	for (size_t i = 0; i < nitems(paths); i++) {
+		char	*path;
+
+		if (paths[i].path == NULL || *paths[i].path == NULL)
+			continue;
+		path = absolute(*paths[i].path);
+		if (strcmp(path, *paths[i].path) != 0)
+			order->argv[argc++] = mem_printf("--%s=%s",
+			    paths[i].flag, path);
+		*paths[i].path = path;
 	}
 }
 
@@ -627,7 +779,7 @@ check_only(struct conf *conf)
 	if (options.print)
 		conf_print(conf, stdout);
 	else
-		printf("%s: ok\n", has_flags(&options) ? "configuration" :
+		printf("%s: ok\n", without_file(&options) ? "configuration" :
 		    options.file);
 	conf_free(&conf);
 	return fflush(stdout) == 0 ? EXIT_OK : EXIT_RUNTIME;

@@ -103,3 +103,17 @@ sig_epoll_wait(int ep, struct epoll_event *events, int size, int timeout)
 		return -1;
 	return epoll_pwait(ep, events, size, timeout, &waiting);
 }
+
+void
+sig_raise(int signo)
+{
+	const struct itimerspec	 now = { .it_value = { 0, 1 } };
+	struct sigevent		 how = {
+		.sigev_notify = SIGEV_SIGNAL, .sigev_signo = signo,
+	};
+	timer_t			 timer;
+
+	/* It stays: what it is for is the end of a session. */
+	if (timer_create(CLOCK_MONOTONIC, &how, &timer) == 0)
+		(void)timer_settime(timer, 0, &now, NULL);
+}

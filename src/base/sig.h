@@ -37,6 +37,12 @@ bool	 sig_take(int signo);
 void	 sig_forget(int signo);
 
 /*
+ * Have the signal come to this process, by a timer: a worker may signal nobody
+ * by kill(2), itself included.
+ */
+void	 sig_raise(int signo);
+
+/*
  * poll(2) and epoll_wait(2) during which the signals are heard; timeout in
  * milliseconds, -1 for none.  -1 with EINTR when one came.
  */

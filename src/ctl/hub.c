@@ -49,6 +49,60 @@ command_topics(const struct command_options *o)
 	return list(o, "topics", show_topics);
 }
 
+int
+command_mappings(const struct command_options *o)
+{
+	return list(o, "mappings", show_mappings);
+}
+
+/* The port is told, as the daemon may have chosen it. */
+static int
+set_mapping(const struct command_options *o, const char *command)
+{
+	struct answer	 a = { .o = o };
+	json_t		*r = answer_request(o, command);
+	const char	*at;
+	int		 status;
+
+	answer_set(r, "address", o->args[0]);
+	if (o->nargs > 1)
+		answer_set(r, "topic", o->args[1]);
+	if (o->tls)
+		json_object_set_new(r, "tls", json_true());
+	status = answer_get(&a, r, HUB_MS);
+	at = json_string_value(json_object_get(answer_last(&a), "mapping"));
+	if (o->json)
+		answer_print(a.objects);
+	else if (status == CTL_OK && o->nargs > 1 && at != NULL)
+		puts(at);
+	json_decref(a.objects);
+	return status;
+}
+
+int
+command_map(const struct command_options *o)
+{
+	return set_mapping(o, "map");
+}
+
+int
+command_unmap(const struct command_options *o)
+{
+	return set_mapping(o, "unmap");
+}
+
+int
+command_open(const struct command_options *o)
+{
+	return set_mapping(o, "open");
+}
+
+int
+command_close(const struct command_options *o)
+{
+	return set_mapping(o, "close");
+}
+
 static int
 drain(const struct command_options *o, const char *command)
 {

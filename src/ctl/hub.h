@@ -7,6 +7,8 @@
 #include "ctl/command.h"
 
 command_run	 command_agents, command_topics, command_drain,
-		 command_undrain, command_secret, command_pin;
+		 command_undrain, command_mappings, command_map,
+		 command_unmap, command_open, command_close, command_secret,
+		 command_pin;
 
 #endif

@@ -15,7 +15,7 @@ struct command_options {
 	const char	*sort;
 	size_t		 limit;
 	int		 watch_ms;
-	bool		 when_idle;
+	bool		 when_idle, tls;
 	char		**args;		/* behind the command */
 	int		 nargs;
 };

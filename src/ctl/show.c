@@ -353,6 +353,31 @@ show_topics(const json_t *objects, FILE *out)
 	table_free(&t);
 }
 
+void
+show_mappings(const json_t *objects, FILE *out)
+{
+	struct table	*t = table_new("ADDRESS TOPIC AGENT AGENTS> TLS STATE");
+	const json_t	*o;
+	size_t		 i;
+
+	json_array_foreach(objects, i, o) {
+		const json_t	*m = json_object_get(o, "mapping");
+
+		if (m == NULL)
+			continue;
+		table_cell(t, text(m, "name"));
+		table_cell(t, text(m, "topic"));
+		table_cell(t, text(m, "agent"));
+		table_number(t, number(m, "agents"));
+		table_cell(t, number(m, "tls") != 0 ? "yes" : "");
+		table_cell(t, number(m, "open") == 0 ? "closed" :
+		    number(m, "agents") != 0 && number(m, "here") == 0 ?
+		    "open, agent away" : "open");
+	}
+	table_print(t, out);
+	table_free(&t);
+}
+
 static const struct order {
 	const char	*name;
 	const char	*key;

@@ -15,6 +15,7 @@ void	 show_sessions(const json_t *objects, bool rates, FILE *out);
 void	 show_servers(const json_t *objects, FILE *out);
 void	 show_limits(const json_t *objects, FILE *out);
 void	 show_agents(const json_t *objects, FILE *out);
+void	 show_mappings(const json_t *objects, FILE *out);
 void	 show_topics(const json_t *objects, FILE *out);
 
 /* Is there a way to sort sessions by that word? */

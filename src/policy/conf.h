@@ -41,6 +41,8 @@
 #define CONF_TOPICS_MAX		4096
 #define CONF_HUBS_MAX		16
 #define CONF_PUBLISHES_MAX	128
+#define CONF_ASSIGNS_MAX	64		/* of one agent */
+#define CONF_TOPIC_MAX		64		/* characters */
 #define CONF_PIN_LEN		32		/* bytes of a pin */
 #define CONF_USER_PRESET	"_sallyport"	/* what a package makes */
 #define CONF_AUTH_USER_PRESET	"_sallyauth"
@@ -75,7 +77,10 @@ enum conf_protocol {
 	CONF_TCP,
 	CONF_MYSQL,
 	CONF_HUB,
+	CONF_NETROXY,			/* a hub for its clients */
 	CONF_AGENT,			/* no word for it: see conf_publish */
+	CONF_MAPPED,			/* nor for these: a hub's mappings */
+	CONF_ASSIGNED,			/* and what hubs assign */
 };
 
 enum conf_tls_mode {
@@ -124,6 +129,18 @@ enum conf_login {
 	CONF_LOGIN_TOTP,		/* we do, by a one-time code */
 };
 
+#define CONF_PACED_MAX	1024	/* agents and topics that have a bandwidth */
+
+enum conf_hub_protocol {
+	CONF_HUB_NATIVE,
+	CONF_HUB_NETROXY,		/* a Netroxy server */
+};
+
+enum conf_compression {
+	CONF_COMPRESSION_OFF,
+	CONF_COMPRESSION_ZSTD,
+};
+
 enum conf_policy {			/* a second agent has the topic */
 	CONF_POLICY_REPLACE,
 	CONF_POLICY_GROUP,
@@ -135,6 +152,12 @@ enum conf_carry {
 	CONF_CARRY_AUTO,
 	CONF_CARRY_ALWAYS,
 	CONF_CARRY_NEVER,
+};
+
+enum conf_sandbox {
+	CONF_SANDBOX_ON,
+	CONF_SANDBOX_LOG,
+	CONF_SANDBOX_OFF,
 };
 
 enum conf_log_format {
@@ -285,13 +308,37 @@ struct conf_groups {
 	size_t			 n;
 };
 
+/* What an agent is to do: to listen, or to forward; see assign.h. */
+struct conf_assign {
+	char	*listen;
+	char	*forward;
+	/* By conf_finish(). */
+	bool	 by_agent;			/* it listens, and we forward */
+	char	 topic[CONF_TOPIC_MAX + 1];
+	size_t	 listener;			/* ours of it */
+};
+
+struct conf_assigns {
+	struct conf_assign	*v;
+	size_t			 n;
+};
+
 /* Who may connect to our hub, and for what. */
 struct conf_agent {
 	char			*where;
 	char			*id;
 	char			*secret_file;
+	char			*netroxy_password_file;	/* "", or in place of
+						   that */
 	struct conf_texts	 publish, subscribe;	/* topics, "a.*", "*" */
+	struct conf_texts	 ports;		/* "80", "13000-13999": that it
+						   may have opened here */
+	struct conf_nets	 addresses;	/* of ours; none: any */
+	int64_t			 ports_hold;	/* ms, without it */
+	struct conf_assigns	 assign;
 	int64_t			 max_sessions;	/* at a time; 0: no limit */
+	struct conf_rate	 rate;		/* of new sessions */
+	int64_t			 bandwidth;	/* bytes a second; 0 */
 };
 
 struct conf_agents {
@@ -306,7 +353,10 @@ struct conf_topic {
 	int64_t			 hold;		/* ms */
 	int64_t			 max_sessions;	/* at a time; 0: no limit */
 	struct conf_rate	 rate;		/* of new sessions */
+	int64_t			 bandwidth;	/* bytes a second; 0 */
+	int			 compression;	/* enum conf_compression */
 	int64_t			 waiting;	/* users, at the most */
+	struct conf_nets	 allow, deny;	/* users of mappings */
 };
 
 struct conf_topics {
@@ -318,10 +368,15 @@ struct conf_topics {
 struct conf_hub {
 	char			*where;
 	char			*name;
+	int			 protocol;	/* enum conf_hub_protocol */
 	struct conf_servers	 address;
 	char			*id;
 	char			*secret_file;
+	char			*password_file;	/* in place of that, for
+						   CONF_HUB_NETROXY */
 	char			*pin;		/* "" or "sha256:" and digits */
+	struct conf_texts	 accept_assign;	/* rules of assign.h */
+	int			 compression;	/* enum conf_compression */
 	struct {
 		int	 mode;			/* OFF or REQUIRE */
 		char	*ca;			/* "" for none */
@@ -331,7 +386,8 @@ struct conf_hub {
 	uint8_t			 pinned[CONF_PIN_LEN];
 	size_t			 backend;	/* where its addresses are */
 	char			*pool;		/* of what we publish there */
-	bool			 publishes;	/* anything? */
+	bool			 publishes;	/* anything, or may be told
+						   to? */
 };
 
 struct conf_hubs {
@@ -349,6 +405,10 @@ struct conf_publish {
 	char			*hub;
 	char			*forward;
 	int64_t			 weight;	/* 1 to 255 */
+	struct conf_nets	 allow, deny;	/* users */
+	char			*map;		/* port_range.h; "" for none */
+	bool			 open;		/* is it at first? */
+	bool			 map_tls;
 	size_t			 listener;
 };
 
@@ -432,7 +492,11 @@ struct conf_listener {
 	size_t			 nfallbacks;
 	bool			 admitted;	/* sessions ask the keeper to be
 						   let in, by conf_finish() */
-	bool			 implicit;	/* made from a conf_publish */
+	bool			 implicit;	/* made from a conf_publish, or
+						   for mappings: then of */
+	size_t			 hub;		/* this listener, whose TLS their
+						   users may have; for what a
+						   hub assigns, this hub */
 };
 
 struct conf {
@@ -440,6 +504,7 @@ struct conf {
 	char		*user;
 	char		*auth_user;
 	char		*pid_file;		/* "" for none */
+	int		 sandbox;		/* enum conf_sandbox */
 	char		*conf_d;		/* "" once it has been read */
 	char		*ini;			/* portproxy's file, which has
 						   all passwords; or NULL.  No

@@ -167,6 +167,13 @@ gather_publishes(struct items *items, const struct conf_publishes *list)
 	}
 }
 
+static void
+gather_assigns(struct items *items, const struct conf_assigns *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		add_item(items, list->v[i].listen, &list->v[i]);
+}
+
 static struct items
 gather(const struct conf *conf, const struct conf_key *k, const void *base)
 {
@@ -192,6 +199,8 @@ gather(const struct conf *conf, const struct conf_key *k, const void *base)
 		gather_hubs(&items, member);
 	else if (k->type == CONF_PUBLISHES)
 		gather_publishes(&items, member);
+	else if (k->type == CONF_ASSIGNS)
+		gather_assigns(&items, member);
 	else if (k->type != CONF_LIST)
 		gather_texts(&items, k, member);
 	else if (k->inner == CONF_LISTENER)
@@ -250,7 +259,8 @@ title(const struct conf_key *k, const char *prefix, const char *name)
 		    k->inner == CONF_AN_AGENT ? "agent" :
 		    k->inner == CONF_A_TOPIC ? "topic" :
 		    k->inner == CONF_A_HUB ? "hub" :
-		    k->inner == CONF_A_PUBLISH ? "publish" : "server";
+		    k->inner == CONF_A_PUBLISH ? "publish" :
+		    k->inner == CONF_AN_ASSIGN ? "assign" : "server";
 		gap = " ";
 	}
 	return mem_printf("%s%s%s%s: ", prefix, kind, gap, name);
@@ -334,6 +344,7 @@ diff_section(const struct diff *d, enum conf_section section, const void *old,
 		case CONF_TOPICS:
 		case CONF_HUBS:
 		case CONF_PUBLISHES:
+		case CONF_ASSIGNS:
 		case CONF_LISTEN:
 		case CONF_NETS:
 			diff_list(d, k, old, now, prefix);

@@ -19,7 +19,9 @@ static const char *const	 keys[] = {
 	[CONF_FILE_OTP_PASSWORD] = "otp_table.password_file",
 	[CONF_FILE_ACCOUNT_PASSWORD] = "password_file",
 	[CONF_FILE_AGENT_SECRET] = "secret_file",
+	[CONF_FILE_AGENT_PASSWORD] = "netroxy_password_file",
 	[CONF_FILE_HUB_SECRET] = "secret_file",
+	[CONF_FILE_HUB_PASSWORD] = "password_file",
 };
 
 struct list {
@@ -155,14 +157,21 @@ conf_files(const struct conf *conf, size_t *n)
 		add(&list, &(const struct owner){ i,
 		    conf->accounts.v[i].where }, CONF_FILE_ACCOUNT_PASSWORD, 0,
 		    conf->accounts.v[i].password_file);
-	for (size_t i = 0; i < conf->agents.n; i++)
-		add(&list, &(const struct owner){ i,
-		    conf->agents.v[i].where }, CONF_FILE_AGENT_SECRET, 0,
-		    conf->agents.v[i].secret_file);
-	for (size_t i = 0; i < conf->hubs.n; i++)
-		add(&list, &(const struct owner){ i,
-		    conf->hubs.v[i].where }, CONF_FILE_HUB_SECRET, 0,
-		    conf->hubs.v[i].secret_file);
+	for (size_t i = 0; i < conf->agents.n; i++) {
+		const struct conf_agent		*a = &conf->agents.v[i];
+		const struct owner		 o = { i, a->where };
+
+		add(&list, &o, CONF_FILE_AGENT_SECRET, 0, a->secret_file);
+		add(&list, &o, CONF_FILE_AGENT_PASSWORD, 0,
+		    a->netroxy_password_file);
+	}
+	for (size_t i = 0; i < conf->hubs.n; i++) {
+		const struct conf_hub		*h = &conf->hubs.v[i];
+		const struct owner		 o = { i, h->where };
+
+		add(&list, &o, CONF_FILE_HUB_SECRET, 0, h->secret_file);
+		add(&list, &o, CONF_FILE_HUB_PASSWORD, 0, h->password_file);
+	}
 	*n = list.n;
 	return list.v;
 }
@@ -184,8 +193,19 @@ conf_file_is_secret(const struct conf_file *f)
 	return f->kind == CONF_FILE_KEY ||
 	    f->kind == CONF_FILE_BACKEND_KEY ||
 	    f->kind == CONF_FILE_AGENT_SECRET ||
+	    f->kind == CONF_FILE_AGENT_PASSWORD ||
 	    f->kind == CONF_FILE_HUB_SECRET ||
+	    f->kind == CONF_FILE_HUB_PASSWORD ||
 	    conf_file_is_for_dbclient(f);
+}
+
+bool
+conf_file_is_for_link(const struct conf *conf, const struct conf_file *f,
+    const char *pool)
+{
+	if (f->kind == CONF_FILE_HUB_PASSWORD)
+		return strcmp(conf->hubs.v[f->owner].pool, pool) == 0;
+	return !conf_file_is_secret(f) && conf_file_is_for(conf, f, pool);
 }
 
 bool
@@ -201,6 +221,7 @@ conf_file_is_for_auth(const struct conf_file *f)
 {
 	return f->kind == CONF_FILE_ACCOUNT_PASSWORD ||
 	    f->kind == CONF_FILE_AGENT_SECRET ||
+	    f->kind == CONF_FILE_AGENT_PASSWORD ||
 	    f->kind == CONF_FILE_HUB_SECRET ||
 	    f->kind == CONF_FILE_SERVER_PUBLIC_KEY;
 }

@@ -35,7 +35,9 @@ enum conf_file_kind {
 	CONF_FILE_ACCOUNT_PASSWORD,
 	/* Of an agent, or a hub. */
 	CONF_FILE_AGENT_SECRET,
+	CONF_FILE_AGENT_PASSWORD,
 	CONF_FILE_HUB_SECRET,
+	CONF_FILE_HUB_PASSWORD,
 };
 
 struct conf_file {
@@ -67,6 +69,10 @@ bool	 conf_file_is_for_dbclient(const struct conf_file *file);
 
 /* Does who answers servers for accounts need it? */
 bool	 conf_file_is_for_auth(const struct conf_file *file);
+
+/* Does who keeps the link of that pool need it? */
+bool	 conf_file_is_for_link(const struct conf *conf,
+	    const struct conf_file *file, const char *pool);
 
 /* Does a listener of the pool need it? */
 bool	 conf_file_is_for(const struct conf *conf,

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "policy/conf.h"
+#include "policy/conf_assign.h"
 #include "policy/conf_check.h"
 #include "policy/conf_check_mysql.h"
 #include "policy/conf_check_tls.h"
@@ -78,7 +79,9 @@ resolve_forwards(struct conf *conf, struct conf_listener *l,
 {
 	char	 key[64];
 
-	if (l->protocol == CONF_HUB)
+	if (l->protocol == CONF_ASSIGNED && l->forward.n == 0)
+		l->backend = conf->hubs.v[l->hub].backend;
+	else if (conf_is_hub(l) || l->protocol == CONF_MAPPED)
 		l->backend = nowhere(conf, l->where);
 	else
 		l->backend = resolve(conf, l->where, "forward",
@@ -148,7 +151,8 @@ resolve_pool(const struct conf *conf, struct conf_listener *l, size_t *npools,
 		l->pool = mem_strdup(k->choices[l->protocol]);
 	}
 	first = first_of_pool(conf, l);
-	if (first->protocol != l->protocol)
+	if (first->protocol != l->protocol && l->protocol != CONF_MAPPED &&
+	    l->protocol != CONF_ASSIGNED)
 		conf_complain(report, "%s: pool: \"%s\" has listeners of "
 		    "another protocol, as %s", l->where, l->pool,
 		    first->where);
@@ -204,6 +208,16 @@ finish_backend(struct conf *conf, size_t i, struct conf_report *report)
 		conf_check_backend_tls(b, report);
 }
 
+/* A hub may have it do something. */
+static bool
+accepts_any(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->hubs.n; i++)
+		if (conf->hubs.v[i].accept_assign.n > 0)
+			return true;
+	return false;
+}
+
 int
 conf_finish(struct conf *conf, struct conf_report *report)
 {
@@ -212,10 +226,11 @@ conf_finish(struct conf *conf, struct conf_report *report)
 	if (conf->workers.spare > conf->workers.max)
 		conf->workers.spare = conf->workers.max;
 	if (conf->nlisteners == 0 && conf->publishes.n == 0 &&
-	    report->nerrors == 0)
+	    !accepts_any(conf) && report->nerrors == 0)
 		conf_complain(report, "%s%slisteners: there is none, so "
 		    "nothing to do", CONF_FILE(conf));
 	conf_tunnel_finish(conf, report);
+	conf_assign_finish(conf, report);
 	/* Listeners first: what they forward to may be a backend more. */
 	for (size_t i = 0; i < conf->nlisteners; i++)
 		finish_listener(conf, i, &npools, report);

@@ -9,6 +9,7 @@
 #define DAY	(24 * HOUR)
 #define KIB	((int64_t)1024)
 #define MIB	(1024 * KIB)
+#define GIB	(1024 * MIB)
 
 #define SESSIONS_MAX	1000000
 
@@ -37,7 +38,8 @@ static const char *const algorithms[] = {
 };
 static const char *const carries[] = { "auto", "always", "never", NULL };
 static const char *const protocols[] = {
-	[CONF_TCP] = "tcp", [CONF_MYSQL] = "mysql", [CONF_HUB] = "hub", NULL,
+	[CONF_TCP] = "tcp", [CONF_MYSQL] = "mysql", [CONF_HUB] = "hub",
+	[CONF_NETROXY] = "netroxy", NULL,
 };
 static const char *const front_modes[] = {
 	[CONF_TLS_OFF] = "off", [CONF_TLS_OFFER] = "offer",
@@ -79,9 +81,22 @@ static const char *const policies[] = {
 	[CONF_POLICY_STANDBY] = "standby", [CONF_POLICY_REJECT] = "reject",
 	NULL,
 };
+static const char *const sandboxes[] = {
+	[CONF_SANDBOX_ON] = "on", [CONF_SANDBOX_LOG] = "log",
+	[CONF_SANDBOX_OFF] = "off", NULL,
+};
+
+static const char *const hub_protocols[] = {
+	[CONF_HUB_NATIVE] = "hub", [CONF_HUB_NETROXY] = "netroxy", NULL,
+};
+
 /* As enum conf_tls_mode has them. */
 static const char *const hub_modes[] = {
 	[CONF_TLS_OFF] = "off", [CONF_TLS_OFFER] = "require", NULL,
+};
+
+static const char *const compressions[] = {
+	[CONF_COMPRESSION_OFF] = "off", [CONF_COMPRESSION_ZSTD] = "zstd", NULL,
 };
 
 #define TOP(member)		offsetof(struct conf, member)
@@ -94,6 +109,7 @@ static const char *const hub_modes[] = {
 #define AGENT(member)		offsetof(struct conf_agent, member)
 #define TOPIC(member)		offsetof(struct conf_topic, member)
 #define HUB(member)		offsetof(struct conf_hub, member)
+#define ASSIGN(member)		offsetof(struct conf_assign, member)
 #define PUBLISH(member)		offsetof(struct conf_publish, member)
 
 const struct conf_key	 conf_keys[] = {
@@ -106,6 +122,9 @@ const struct conf_key	 conf_keys[] = {
 	{ CONF_TOP, "pid_file", CONF_PATH, TOP(pid_file), .preset = "",
 	    .restart = true,
 	    .help = "file that holds the master's process id" },
+	{ CONF_TOP, "sandbox", CONF_ENUM, TOP(sandbox), .preset = "on",
+	    .choices = sandboxes, .restart = true,
+	    .help = "whether processes are held to what their roles do" },
 	{ CONF_TOP, "conf_d", CONF_STRING, TOP(conf_d), .preset = "",
 	    .help = "folder of files with more backends and listeners" },
 	{ CONF_TOP, "log", CONF_GROUP, 0, .preset = "", .inner = CONF_LOG,
@@ -443,13 +462,35 @@ const struct conf_key	 conf_keys[] = {
 	{ CONF_AN_AGENT, "id", CONF_NAME, AGENT(id),
 	    .help = "the name that it logs in with" },
 	{ CONF_AN_AGENT, "secret_file", CONF_PATH, AGENT(secret_file),
-	    .help = "the file whose one line is its secret" },
+	    .preset = "", .help = "the file whose one line is its secret" },
+	{ CONF_AN_AGENT, "netroxy_password_file", CONF_PATH,
+	    AGENT(netroxy_password_file), .preset = "",
+	    .help = "in place of that: of a Netroxy client's password" },
 	{ CONF_AN_AGENT, "publish", CONF_TEXTS, AGENT(publish), 1, 64, "",
 	    .help = "topics that it may offer" },
 	{ CONF_AN_AGENT, "subscribe", CONF_TEXTS, AGENT(subscribe), 1, 64, "",
 	    .help = "topics that its users may reach" },
 	{ CONF_AN_AGENT, "max_sessions", CONF_INT, AGENT(max_sessions), 0,
 	    SESSIONS_MAX, "0", .help = "to it at a time; 0 for no limit" },
+	{ CONF_AN_AGENT, "rate", CONF_RATE, AGENT(rate), .preset = "0",
+	    .help = "new sessions to it; 0 for no limit" },
+	{ CONF_AN_AGENT, "bandwidth", CONF_SIZE, AGENT(bandwidth), 0, GIB,
+	    "0", .help = "bytes a second each way; 0 for no limit" },
+
+	{ CONF_AN_AGENT, "ports", CONF_TEXTS, AGENT(ports), 1, 11, "",
+	    .help = "that it may have opened here: 80, \"13000-13999\"" },
+	{ CONF_AN_AGENT, "addresses", CONF_NETS, AGENT(addresses),
+	    .preset = "", .help = "of this host where it may; none: any" },
+	{ CONF_AN_AGENT, "ports_hold", CONF_TIME, AGENT(ports_hold), 0, DAY,
+	    "30s", .help = "how long its ports stay when it is gone" },
+	{ CONF_AN_AGENT, "assign", CONF_ASSIGNS, AGENT(assign), .preset = "",
+	    .inner = CONF_AN_ASSIGN,
+	    .help = "what it is told to listen on, or forward to" },
+
+	{ CONF_AN_ASSIGN, "listen", CONF_STRING, ASSIGN(listen), 1, 128,
+	    .help = "\"hub:ADDRESS\" or \"agent:ADDRESS\"" },
+	{ CONF_AN_ASSIGN, "forward", CONF_STRING, ASSIGN(forward), 1, 128,
+	    .help = "where that leads: an address at the other" },
 
 	{ CONF_A_TOPIC, "name", CONF_STRING, TOPIC(name), 1, 64,
 	    .help = "words with dots between" },
@@ -462,19 +503,39 @@ const struct conf_key	 conf_keys[] = {
 	    SESSIONS_MAX, "0", .help = "at a time; 0 for no limit" },
 	{ CONF_A_TOPIC, "rate", CONF_RATE, TOPIC(rate), .preset = "0",
 	    .help = "new sessions; 0 for no limit" },
+	{ CONF_A_TOPIC, "bandwidth", CONF_SIZE, TOPIC(bandwidth), 0, GIB,
+	    "0", .help = "bytes a second each way; 0 for no limit" },
+	{ CONF_A_TOPIC, "compression", CONF_ENUM, TOPIC(compression),
+	    .preset = "off", .choices = compressions,
+	    .help = "whether agents may compress what sessions say" },
 	{ CONF_A_TOPIC, "waiting", CONF_INT, TOPIC(waiting), 1, 65536, "4096",
 	    .help = "users that may wait at a time" },
+	{ CONF_A_TOPIC, "allow", CONF_NETS, TOPIC(allow), .preset = "",
+	    .help = "networks that may use ports mapped to it; none: all" },
+	{ CONF_A_TOPIC, "deny", CONF_NETS, TOPIC(deny), .preset = "",
+	    .help = "networks that may not" },
 
 	{ CONF_A_HUB, "name", CONF_NAME, HUB(name),
 	    .help = "what forward = \"topic:TOPIC@NAME\" refers to" },
+	{ CONF_A_HUB, "protocol", CONF_ENUM, HUB(protocol), .preset = "hub",
+	    .choices = hub_protocols,
+	    .help = "what is spoken there: ours, or Netroxy's" },
 	{ CONF_A_HUB, "address", CONF_SERVERS, HUB(address),
 	    .inner = CONF_SERVER, .help = "where the hub is" },
 	{ CONF_A_HUB, "id", CONF_NAME, HUB(id),
 	    .help = "our name there" },
 	{ CONF_A_HUB, "secret_file", CONF_PATH, HUB(secret_file),
-	    .help = "the file whose one line is our secret" },
+	    .preset = "", .help = "the file whose one line is our secret" },
+	{ CONF_A_HUB, "password_file", CONF_PATH, HUB(password_file),
+	    .preset = "",
+	    .help = "in place of that: of our password at a Netroxy server" },
 	{ CONF_A_HUB, "pin", CONF_STRING, HUB(pin), 0, 71, "",
 	    .help = "\"sha256:\" and the hash of the hub's public key" },
+	{ CONF_A_HUB, "accept_assign", CONF_TEXTS, HUB(accept_assign), 1, 128,
+	    "", .help = "what the hub may have us listen on or forward to" },
+	{ CONF_A_HUB, "compression", CONF_ENUM, HUB(compression),
+	    .preset = "off", .choices = compressions,
+	    .help = "whether to compress sessions, where the hub lets us" },
 	{ CONF_A_HUB, "tls", CONF_GROUP, 0, .preset = "",
 	    .inner = CONF_HUB_TLS, .help = "how the hub is spoken to" },
 
@@ -493,6 +554,16 @@ const struct conf_key	 conf_keys[] = {
 	    .help = "the service: \"host:port\" or \"backend:NAME\"" },
 	{ CONF_A_PUBLISH, "weight", CONF_INT, PUBLISH(weight), 1, 255, "1",
 	    .help = "its share among agents of a group" },
+	{ CONF_A_PUBLISH, "allow", CONF_NETS, PUBLISH(allow), .preset = "",
+	    .help = "networks of users who may come; none: all" },
+	{ CONF_A_PUBLISH, "deny", CONF_NETS, PUBLISH(deny), .preset = "",
+	    .help = "networks of users who may not" },
+	{ CONF_A_PUBLISH, "map", CONF_STRING, PUBLISH(map), 0, 64, "",
+	    .help = "where the hub is to open a port for it" },
+	{ CONF_A_PUBLISH, "open", CONF_BOOL, PUBLISH(open), .preset = "true",
+	    .help = "whether that port is open from the start" },
+	{ CONF_A_PUBLISH, "map_tls", CONF_BOOL, PUBLISH(map_tls),
+	    .preset = "false", .help = "whether users there speak TLS" },
 
 	{ CONF_PROXY, "accept", CONF_BOOL, LISTENER(proxy_protocol.accept),
 	    .preset = "false", .help = "connections begin with a header" },

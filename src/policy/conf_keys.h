@@ -38,6 +38,7 @@ enum conf_type {
 	CONF_TOPICS,		/* struct conf_topics */
 	CONF_HUBS,		/* struct conf_hubs */
 	CONF_PUBLISHES,		/* struct conf_publishes */
+	CONF_ASSIGNS,		/* struct conf_assigns */
 	CONF_GROUP,		/* { } of the section `inner' */
 	CONF_LIST,		/* ( { }, ... ) of the section `inner' */
 };
@@ -70,6 +71,7 @@ enum conf_section {
 	CONF_A_HUB,
 	CONF_HUB_TLS,
 	CONF_A_PUBLISH,
+	CONF_AN_ASSIGN,
 };
 
 struct conf_key {
@@ -83,7 +85,7 @@ struct conf_key {
 	int64_t			 step;		/* TIME: a multiple of it */
 	const char *const	*choices;	/* ENUM; ends with NULL */
 	enum conf_section	 inner;		/* GROUP, LIST, SERVERS to
-						   PUBLISHES */
+						   ASSIGNS */
 	bool			 restart;	/* a reload cannot change it */
 	const char		*help;		/* half a sentence */
 };

@@ -106,6 +106,7 @@ conf_key_print(const struct conf_key *k, const void *base, FILE *out)
 	case CONF_TOPICS:
 	case CONF_HUBS:
 	case CONF_PUBLISHES:
+	case CONF_ASSIGNS:
 	case CONF_GROUP:
 	case CONF_LIST:
 		break;
@@ -182,6 +183,7 @@ print_key(const struct conf *conf, const struct conf_key *k, const void *base,
 	case CONF_TOPICS:
 	case CONF_HUBS:
 	case CONF_PUBLISHES:
+	case CONF_ASSIGNS:
 		fputc('(', out);
 		print_elements(conf, k, base, depth, out);
 		fputc('\n', out);

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "policy/conf_keys.h"
 #include "policy/conf_setting.h"
+#include "policy/conf_tunnel.h"
 #include "policy/conf_value.h"
 
 /* What one run of reading needs at every step. */
@@ -168,13 +169,13 @@ read_element(const struct reading *rd, const config_setting_t *s,
 		complain_wants(rd, s, k);
 }
 
-/* Sessions at a hub go where they ask to. */
+/* Sessions at a hub go where they ask to, or where agents have them from. */
 static bool
 leads_nowhere(const struct conf_key *k, const void *base)
 {
 	return k->section == CONF_LISTENER &&
 	    strcmp(k->name, "forward") == 0 &&
-	    ((const struct conf_listener *)base)->protocol == CONF_HUB;
+	    conf_is_hub(base);
 }
 
 /* One value, or a list or array of them. */
@@ -257,6 +258,7 @@ read_setting(const struct reading *rd, const config_setting_t *s,
 	case CONF_TOPICS:
 	case CONF_HUBS:
 	case CONF_PUBLISHES:
+	case CONF_ASSIGNS:
 		read_elements(rd, s, k, base);
 		break;
 	default:

@@ -5,9 +5,11 @@
 #include "policy/conf_keys.h"
 #include "policy/conf_tunnel.h"
 #include "policy/conf_value.h"
+#include "policy/port_range.h"
 #include "wire/tunnel.h"
 
 #define PIN_PREFIX	"sha256:"
+#define PORT_USER	1024	/* the first that takes no root */
 
 static bool
 is_topic(const char *text)
@@ -54,6 +56,29 @@ conf_agent_find(const struct conf *conf, const char *id)
 	return NULL;
 }
 
+const struct conf_agent *
+conf_agent_of(const struct conf *conf, const char *link)
+{
+	char			 id[TUNNEL_ID_MAX + 1];
+	const struct conf_agent	*a;
+	size_t			 len = strcspn(link, ":");
+
+	if (link[len] == '\0')
+		return conf_agent_find(conf, link);
+	if (len >= sizeof(id))
+		return NULL;
+	memcpy(id, link, len);
+	id[len] = '\0';
+	a = conf_agent_find(conf, id);
+	return a != NULL && a->netroxy_password_file[0] != '\0' ? a : NULL;
+}
+
+bool
+conf_is_hub(const struct conf_listener *l)
+{
+	return l->protocol == CONF_HUB || l->protocol == CONF_NETROXY;
+}
+
 const struct conf_topic *
 conf_topic_find(const struct conf *conf, const char *name)
 {
@@ -68,6 +93,35 @@ find_hub(const struct conf *conf, const char *name)
 {
 	for (size_t i = 0; i < conf->hubs.n; i++)
 		if (strcmp(conf->hubs.v[i].name, name) == 0)
+			return i;
+	return CONF_NOWHERE;
+}
+
+bool
+conf_may_map(const struct conf_agent *a, const struct net_addr *addr)
+{
+	uint16_t	 port = net_port(addr), low, high;
+
+	if (port == 0)
+		return false;
+	if (a == NULL)
+		return port >= PORT_USER;
+	if (a->addresses.n > 0 && !access_allows(a->addresses.v,
+	    a->addresses.n, NULL, 0, addr))
+		return false;
+	for (size_t i = 0; i < a->ports.n; i++)
+		if (port_range_parse(a->ports.v[i], &low, &high) == 0 &&
+		    port >= low && port <= high)
+			return true;
+	return false;
+}
+
+size_t
+conf_mapped_listener(const struct conf *conf, const char *pool)
+{
+	for (size_t i = 0; i < conf->nlisteners; i++)
+		if (conf->listeners[i].protocol == CONF_MAPPED &&
+		    strcmp(conf->listeners[i].pool, pool) == 0)
 			return i;
 	return CONF_NOWHERE;
 }
@@ -87,6 +141,39 @@ check_patterns(const struct conf_agent *a, const char *key,
 }
 
 static void
+check_ports(const struct conf_agent *a, struct conf_report *report)
+{
+	uint16_t	 low, high;
+
+	for (size_t i = 0; i < a->ports.n; i++)
+		if (port_range_parse(a->ports.v[i], &low, &high) == -1)
+			conf_complain(report, "%s: ports: \"%s\": want a port, "
+			    "as \"443\", or the first and the last, as "
+			    "\"13000-13999\"", a->where, a->ports.v[i]);
+}
+
+/* Its client has ports, and no words for anything else. */
+static void
+check_netroxy(const struct conf_agent *a, struct conf_report *report)
+{
+	if (a->secret_file[0] != '\0')
+		conf_complain(report, "%s: netroxy_password_file: agent %s has "
+		    "a secret_file; a Netroxy client is an agent of its own, "
+		    "as its password may be read on the way", a->where, a->id);
+	if (strlen(a->id) > CONF_NETROXY_ID_MAX)
+		conf_complain(report, "%s: id: \"%s\": want at most %d "
+		    "characters for a Netroxy client", a->where, a->id,
+		    CONF_NETROXY_ID_MAX);
+	if (a->publish.n > 0 || a->subscribe.n > 0)
+		conf_complain(report, "%s: %s: Netroxy clients know no topics; "
+		    "ports are what agent %s may have", a->where,
+		    a->publish.n > 0 ? "publish" : "subscribe", a->id);
+	if (a->ports.n == 0)
+		conf_warn(report, "%s: ports: agent %s may have none",
+		    a->where, a->id);
+}
+
+static void
 check_agents(const struct conf *conf, struct conf_report *report)
 {
 	for (size_t i = 0; i < conf->agents.n; i++) {
@@ -96,13 +183,17 @@ check_agents(const struct conf *conf, struct conf_report *report)
 		if (o != NULL && o != a)
 			conf_complain(report, "%s: id: \"%s\" is the id of an "
 			    "earlier agent, %s", a->where, a->id, o->where);
-		if (a->secret_file[0] == '\0')
+		if (a->netroxy_password_file[0] != '\0')
+			check_netroxy(a, report);
+		else if (a->secret_file[0] == '\0')
 			conf_complain(report, "%s: secret_file: agent %s needs "
 			    "one; \"sallyportctl secret FILE\" makes it",
 			    a->where, a->id);
-		if (a->publish.n == 0 && a->subscribe.n == 0)
+		else if (a->publish.n == 0 && a->subscribe.n == 0 &&
+		    a->assign.n == 0)
 			conf_warn(report, "%s: agent %s may neither publish "
 			    "nor subscribe", a->where, a->id);
+		check_ports(a, report);
 		check_patterns(a, "publish", &a->publish, report);
 		check_patterns(a, "subscribe", &a->subscribe, report);
 	}
@@ -164,6 +255,38 @@ parse_pin(const char *text, uint8_t *pin)
 }
 
 static void
+check_native_hub(const struct conf_hub *h, struct conf_report *report)
+{
+	if (h->secret_file[0] == '\0')
+		conf_complain(report, "%s: secret_file: hub %s needs one, "
+		    "which holds the same line as the hub's own", h->where,
+		    h->name);
+	if (h->password_file[0] != '\0')
+		conf_complain(report, "%s: password_file: hub %s takes a "
+		    "secret_file; that is for protocol \"netroxy\"", h->where,
+		    h->name);
+}
+
+/* Such a server knows a password, ports, and nothing else. */
+static void
+check_netroxy_hub(const struct conf_hub *h, struct conf_report *report)
+{
+	if (h->password_file[0] == '\0')
+		conf_complain(report, "%s: password_file: hub %s needs one, "
+		    "of the password of user %s there", h->where, h->name,
+		    h->id);
+	if (h->secret_file[0] != '\0')
+		conf_complain(report, "%s: secret_file: a Netroxy server takes "
+		    "a password_file", h->where);
+	if (h->accept_assign.n > 0)
+		conf_complain(report, "%s: accept_assign: a Netroxy server "
+		    "assigns nothing", h->where);
+	if (h->compression != CONF_COMPRESSION_OFF)
+		conf_complain(report, "%s: compression: a Netroxy server has "
+		    "none", h->where);
+}
+
+static void
 check_hub(const struct conf *conf, size_t i, struct conf_report *report)
 {
 	struct conf_hub	*h = &conf->hubs.v[i];
@@ -176,10 +299,10 @@ check_hub(const struct conf *conf, size_t i, struct conf_report *report)
 	if (h->address.n == 0)
 		conf_complain(report, "%s: address: hub %s has none",
 		    h->where, h->name);
-	if (h->secret_file[0] == '\0')
-		conf_complain(report, "%s: secret_file: hub %s needs one, "
-		    "which holds the same line as the hub's own", h->where,
-		    h->name);
+	if (h->protocol == CONF_HUB_NETROXY)
+		check_netroxy_hub(h, report);
+	else
+		check_native_hub(h, report);
 	if (h->tls.mode == CONF_TLS_OFF)
 		conf_warn(report, "%s: tls.mode: whoever is on the way to hub "
 		    "%s can read and change what sessions say", h->where,
@@ -198,7 +321,7 @@ static bool
 has_hub_listener(const struct conf *conf)
 {
 	for (size_t i = 0; i < conf->nlisteners; i++)
-		if (conf->listeners[i].protocol == CONF_HUB)
+		if (conf_is_hub(&conf->listeners[i]))
 			return true;
 	return false;
 }
@@ -213,23 +336,24 @@ conf_check_listener_hub(const struct conf_listener *l,
 	if (l->protocol != CONF_HUB && l->data_address[0] != '\0')
 		conf_warn(report, "%s: data_address: only agents of a hub "
 		    "are told it", l->where);
-	if (l->protocol != CONF_HUB)
+	if (!conf_is_hub(l))
 		return;
 	if (l->forward.n > 0)
 		conf_complain(report, "%s: forward: sessions at a hub go to "
-		    "topics, and not to \"%s\"", l->where, l->forward.v[0]);
+		    "agents, and not to \"%s\"", l->where, l->forward.v[0]);
 	if (l->tls.mode == CONF_TLS_OFFER)
 		conf_complain(report, "%s: tls.mode: a hub takes \"require\" "
 		    "or \"off\"", l->where);
 	if (l->tls.mode == CONF_TLS_OFF)
 		conf_warn(report, "%s: tls.mode: whoever is on the way to this "
-		    "hub can read and change what sessions say", l->where);
+		    "hub can read and change what sessions say%s", l->where,
+		    l->protocol == CONF_NETROXY ? ", and read passwords" : "");
 	if (l->data_address[0] != '\0' && (net_parse(l->data_address, false,
 	    &spec, &why) == -1 || spec.kind != NET_ADDR))
 		conf_complain(report, "%s: data_address: \"%s\": want an "
 		    "address and a port, without a name", l->where,
 		    l->data_address);
-	if (l->tls.alpn.n > 0)
+	if (l->protocol == CONF_HUB && l->tls.alpn.n > 0)
 		conf_complain(report, "%s: tls.alpn: a hub has its own",
 		    l->where);
 	if (l->tls.routes.n > 0)
@@ -238,13 +362,6 @@ conf_check_listener_hub(const struct conf_listener *l,
 }
 
 /* --- what is made */
-
-static void
-set_text(char **place, const char *text)
-{
-	free(*place);
-	*place = mem_strdup(text);
-}
 
 /* A backend of the hub's addresses. */
 static size_t
@@ -271,9 +388,10 @@ add_hub_backend(struct conf *conf, size_t hub, const char *where)
 	    CONF_TLS_REQUIRE;
 	b->tls.verify = h->pin[0] != '\0' ? CONF_VERIFY_NONE :
 	    CONF_VERIFY_FULL;
-	b->tls.min_version = CONF_TLS_1_3;
-	set_text(&b->tls.ca, h->tls.ca);
-	set_text(&b->tls.server_name, h->tls.server_name);
+	b->tls.min_version = h->protocol == CONF_HUB_NETROXY ?
+	    CONF_TLS_1_2 : CONF_TLS_1_3;
+	conf_set_text(&b->tls.ca, h->tls.ca);
+	conf_set_text(&b->tls.server_name, h->tls.server_name);
 	return conf->nbackends - 1;
 }
 
@@ -290,6 +408,50 @@ finish_hubs(struct conf *conf, struct conf_report *report)
 }
 
 static void
+check_map(const struct conf_publish *p, struct conf_report *report)
+{
+	struct port_want	 w;
+	const char		*why;
+
+	if (p->map[0] != '\0' && port_want_parse(p->map, &w, &why) == -1)
+		conf_complain(report, "%s: map: \"%s\": %s", p->where, p->map,
+		    why);
+	if (p->map[0] == '\0' && (p->map_tls || !p->open))
+		conf_warn(report, "%s: %s: there is no map that it is about",
+		    p->where, p->map_tls ? "map_tls" : "open");
+}
+
+/* Its port is all that a service has there. */
+static void
+check_netroxy_map(const struct conf_publish *p, struct conf_report *report)
+{
+	struct port_want	 w;
+	const char		*why;
+
+	if (p->map[0] == '\0' || (port_want_parse(p->map, &w, &why) == 0 &&
+	    w.low != w.high))
+		conf_complain(report, "%s: map: \"%s\": want the one port that "
+		    "the Netroxy server %s is to open, as \"0.0.0.0:13389\"",
+		    p->where, p->map, p->hub);
+	if (p->map_tls)
+		conf_complain(report, "%s: map_tls: a Netroxy server has none",
+		    p->where);
+	if (p->allow.n > 0 || p->deny.n > 0)
+		conf_complain(report, "%s: %s: a Netroxy server does not tell "
+		    "who its users are", p->where, p->allow.n > 0 ? "allow" :
+		    "deny");
+}
+
+static void
+copy_nets(struct conf_nets *to, const struct conf_nets *from)
+{
+	to->v = mem_resize(to->v, from->n, sizeof(*to->v));
+	to->n = from->n;
+	if (from->n > 0)
+		memcpy(to->v, from->v, from->n * sizeof(*to->v));
+}
+
+static void
 finish_publish(struct conf *conf, size_t i, struct conf_report *report)
 {
 	struct conf_publish	*p = &conf->publishes.v[i];
@@ -299,6 +461,7 @@ finish_publish(struct conf *conf, size_t i, struct conf_report *report)
 
 	if (!is_topic(p->topic))
 		complain_topic(p->where, "topic", p->topic, report);
+	check_map(p, report);
 	for (size_t j = 0; j < i; j++)
 		if (strcmp(conf->publishes.v[j].topic, p->topic) == 0 &&
 		    strcmp(conf->publishes.v[j].hub, p->hub) == 0)
@@ -313,6 +476,8 @@ finish_publish(struct conf *conf, size_t i, struct conf_report *report)
 		    "that name", p->where, p->hub);
 		return;
 	}
+	if (conf->hubs.v[hub].protocol == CONF_HUB_NETROXY)
+		check_netroxy_map(p, report);
 	conf->hubs.v[hub].publishes = true;
 	l = conf_add_listener(conf, p->where);
 	l->implicit = true;
@@ -320,8 +485,36 @@ finish_publish(struct conf *conf, size_t i, struct conf_report *report)
 	l->name = mem_printf("%s@%s", p->topic, p->hub);
 	(void)conf_key_set(conf_key_find(CONF_LISTENER, "forward"), l,
 	    p->forward, why, sizeof(why));
-	set_text(&l->pool, conf->hubs.v[hub].pool);
+	conf_set_text(&l->pool, conf->hubs.v[hub].pool);
+	copy_nets(&l->allow, &p->allow);
+	copy_nets(&l->deny, &p->deny);
 	p->listener = conf->nlisteners - 1;
+}
+
+/* Those who come by a port of the hub's pool, whichever. */
+static void
+add_mapped(struct conf *conf)
+{
+	const struct conf_key	*k = conf_key_find(CONF_LISTENER, "protocol");
+	size_t			 n = conf->nlisteners;
+
+	for (size_t i = 0; i < n; i++) {
+		const char		*pool = conf->listeners[i].pool;
+		struct conf_listener	*l;
+
+		if (!conf_is_hub(&conf->listeners[i]))
+			continue;
+		if (pool[0] == '\0')
+			pool = k->choices[conf->listeners[i].protocol];
+		if (conf_mapped_listener(conf, pool) != CONF_NOWHERE)
+			continue;
+		l = conf_add_listener(conf, conf->listeners[i].where);
+		l->implicit = true;
+		l->protocol = CONF_MAPPED;
+		l->name = mem_printf("mapped by %s", pool);
+		conf_set_text(&l->pool, pool);
+		l->hub = i;
+	}
 }
 
 void
@@ -334,11 +527,12 @@ conf_tunnel_finish(struct conf *conf, struct conf_report *report)
 		    "\"hub\" none can connect", conf->agents.v[0].where);
 	if (conf->agents.n == 0)
 		for (size_t i = 0; i < conf->nlisteners; i++)
-			if (conf->listeners[i].protocol == CONF_HUB)
+			if (conf_is_hub(&conf->listeners[i]))
 				conf_warn(report, "%s: there are no agents "
 				    "that may connect", conf->listeners[i].
 				    where);
 	finish_hubs(conf, report);
+	add_mapped(conf);
 	for (size_t i = 0; i < conf->publishes.n; i++)
 		finish_publish(conf, i, report);
 }
@@ -361,6 +555,10 @@ conf_topic_backend(struct conf *conf, const char *where, const char *key,
 	if (at != NULL && hub == CONF_NOWHERE)
 		conf_complain(report, "%s: %s: \"%s\": there is no hub of that "
 		    "name", where, key, text);
+	else if (hub != CONF_NOWHERE && conf->hubs.v[hub].protocol ==
+	    CONF_HUB_NETROXY)
+		conf_complain(report, "%s: %s: \"%s\": users of a Netroxy "
+		    "server come by its ports", where, key, text);
 	else if (at == NULL && !has_hub_listener(conf))
 		conf_complain(report, "%s: %s: \"%s\": want \"topic:NAME@HUB\" "
 		    "with the name of a hub, or a listener of protocol "
@@ -410,7 +608,7 @@ static bool
 has_agents(const struct conf *conf, const char *pool)
 {
 	for (size_t i = 0; i < conf->nlisteners; i++)
-		if (conf->listeners[i].protocol == CONF_HUB && (pool == NULL ||
+		if (conf_is_hub(&conf->listeners[i]) && (pool == NULL ||
 		    strcmp(conf->listeners[i].pool, pool) == 0))
 			return true;
 	return false;

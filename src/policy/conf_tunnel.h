@@ -5,8 +5,10 @@
 #define POLICY_CONF_TUNNEL_H
 
 #include "policy/conf.h"
+#include "wire/tunnel.h"
 
 #define CONF_PARKED_MAX		32	/* data connections of an agent */
+#define CONF_NETROXY_ID_MAX	(TUNNEL_ID_MAX - 6)	/* ":65535" */
 
 /*
  * For conf_finish(), before listeners: check all of it, give each hub a
@@ -27,9 +29,26 @@ void	 conf_check_listener_hub(const struct conf_listener *l,
 /* Is the topic among those?  They may be "*", and end with ".*". */
 bool	 conf_allows_topic(const struct conf_texts *topics, const char *topic);
 
-/* NULL: there is none. */
+/*
+ * May it have that port at that address opened here?  NULL, who is an
+ * operator, may what is not below 1024.
+ */
+bool	 conf_may_map(const struct conf_agent *a, const struct net_addr *addr);
+
+/* What serves the mappings of a pool with a hub, or CONF_NOWHERE. */
+size_t	 conf_mapped_listener(const struct conf *conf, const char *pool);
+
+/* Do agents connect there, of whichever protocol? */
+bool	 conf_is_hub(const struct conf_listener *l);
+
+/*
+ * NULL: there is none.  A Netroxy client has a link "ID:PORT" for each of its
+ * ports, and conf_agent_of() finds the agent of such a link, too.
+ */
 const struct conf_agent	*conf_agent_find(const struct conf *conf,
 			    const char *id);
+const struct conf_agent	*conf_agent_of(const struct conf *conf,
+			    const char *link);
 const struct conf_topic	*conf_topic_find(const struct conf *conf,
 			    const char *name);
 

@@ -239,7 +239,15 @@ add_text(const struct conf_key *k, struct conf_texts *list, const char *text,
 	LIST(CONF_AGENTS, conf_agents, CONF_AGENTS_MAX) \
 	LIST(CONF_TOPICS, conf_topics, CONF_TOPICS_MAX) \
 	LIST(CONF_HUBS, conf_hubs, CONF_HUBS_MAX) \
-	LIST(CONF_PUBLISHES, conf_publishes, CONF_PUBLISHES_MAX)
+	LIST(CONF_PUBLISHES, conf_publishes, CONF_PUBLISHES_MAX) \
+	LIST(CONF_ASSIGNS, conf_assigns, CONF_ASSIGNS_MAX)
+
+void
+conf_set_text(char **place, const char *text)
+{
+	free(*place);
+	*place = mem_strdup(text);
+}
 
 bool
 conf_key_is_list(const struct conf_key *k)
@@ -328,7 +336,7 @@ conf_key_add_item(const struct conf_key *k, void *base)
 	return item;
 }
 
-/* Servers and routes have no place of their own. */
+/* Servers, routes and what is assigned have no place of their own. */
 char **
 conf_key_where(const struct conf_key *k, void *item)
 {
@@ -621,6 +629,7 @@ release_value(const struct conf_key *k, void *base)
 	case CONF_TOPICS:
 	case CONF_HUBS:
 	case CONF_PUBLISHES:
+	case CONF_ASSIGNS:
 		release_list(k, base);
 		break;
 	case CONF_GROUP:

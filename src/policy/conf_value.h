@@ -58,4 +58,7 @@ void	 conf_key_drop_item(const struct conf_key *key, void *base);
 /* Where "file:line" of such an item is kept, or NULL. */
 char	**conf_key_where(const struct conf_key *key, void *item);
 
+/* A text in place of the one there, or of NULL. */
+void	 conf_set_text(char **place, const char *text);
+
 #endif

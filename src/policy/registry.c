@@ -24,6 +24,11 @@ struct member {
 	LIST_ENTRY(member)	 at_link;
 };
 
+/* Each that comes moves the time on by its share. */
+struct pace {
+	int64_t	 at;		/* us: until then as many came as may */
+};
+
 struct topic {
 	char			*name;
 	TAILQ_HEAD(, member)	 members;
@@ -33,8 +38,7 @@ struct topic {
 	int64_t			 takeovers[REGISTRY_TAKEOVERS];	/* times */
 	uint64_t		 ntakeovers;
 	int64_t			 frozen_until;
-	int64_t			 rate_at;	/* us: until then as
-						   many came as may */
+	struct pace		 pace;
 	bool			 drained;
 	RB_ENTRY(topic)		 link;
 };
@@ -49,8 +53,10 @@ struct reg_parked {
 struct reg_link {
 	char			 id[TUNNEL_ID_MAX + 1];
 	void			*owner;
+	uint64_t		 serial;	/* no two have the same */
 	int64_t			 since;
-	int64_t			 max_sessions;
+	struct reg_limits	 limits;
+	struct pace		 pace;
 	LIST_HEAD(, member)	 members;
 	size_t			 nmembers;
 	TAILQ_HEAD(parked_head, reg_parked) parked; /* the newest comes last */
@@ -74,6 +80,8 @@ struct reg_user {
 	bool			 counted;	/* in topic->sessions */
 	bool			 waits;
 	int64_t			 came;
+	uint64_t		 avoids[REGISTRY_ELSEWHERE]; /* links, by serial */
+	size_t			 navoids;
 	TAILQ_ENTRY(reg_user)	 at_topic;
 	LIST_ENTRY(reg_user)	 next;
 };
@@ -89,6 +97,7 @@ struct registry {
 	size_t			 nwaiting;
 	char			*drained[REGISTRY_DRAINED_MAX];
 	size_t			 ndrained;
+	uint64_t		 nserials;
 };
 
 static int
@@ -167,7 +176,7 @@ tidy_topic(struct registry *r, struct topic *t, int64_t now)
 		if (t->takeovers[i] > last)
 			last = t->takeovers[i];
 	if (!TAILQ_EMPTY(&t->members) || t->nwaiting > 0 || t->sessions > 0 ||
-	    now - last < MINUTE_MS || t->rate_at > 1000 * now)
+	    now - last < MINUTE_MS || t->pace.at > 1000 * now)
 		return;
 	RB_REMOVE(topics, &r->topics, t);
 	free(t->name);
@@ -183,11 +192,42 @@ rule_of(const struct registry *r, const struct topic *t)
 	return rule;
 }
 
+/* Is its time not further ahead than the time in which so many may come? */
 static bool
-has_room(const struct member *m)
+is_slow_enough(const struct pace *p, int64_t count, int64_t ms, int64_t now)
 {
-	return m->link->max_sessions == 0 ||
-	    m->link->sessions < (size_t)m->link->max_sessions;
+	return count == 0 ||
+	    p->at - 1000 * now <= 1000 * ms - 1000 * ms / count;
+}
+
+static void
+move_on(struct pace *p, int64_t count, int64_t ms, int64_t now)
+{
+	if (count == 0)
+		return;
+	if (p->at < 1000 * now)
+		p->at = 1000 * now;
+	p->at += 1000 * ms / count;
+}
+
+static bool
+has_room(const struct member *m, int64_t now)
+{
+	const struct reg_limits	*l = &m->link->limits;
+
+	return (l->max_sessions == 0 ||
+	    m->link->sessions < (size_t)l->max_sessions) &&
+	    is_slow_enough(&m->link->pace, l->rate_count, l->rate_ms, now);
+}
+
+/* Did its service not answer that user before? */
+static bool
+is_avoided(const struct member *m, const struct reg_user *u)
+{
+	for (size_t i = 0; u != NULL && i < u->navoids; i++)
+		if (u->avoids[i] == m->link->serial)
+			return true;
+	return false;
 }
 
 /* Does a have fewer sessions for its weight? */
@@ -198,16 +238,23 @@ is_freer(const struct member *a, const struct member *b)
 	    (uint64_t)(b->sessions + 1) * a->weight;
 }
 
-/* Who gets the next user; NULL: nobody can. */
+/* Could it serve that user, or with NULL the next one? */
+static bool
+is_usable(const struct member *m, const struct reg_user *u, int64_t now)
+{
+	return m->up && !m->topic->drained && !m->link->drained &&
+	    has_room(m, now) && !is_avoided(m, u);
+}
+
+/* Who gets the user, or with NULL the next one; NULL: nobody can. */
 static struct member *
-choose(const struct topic *t, int policy)
+choose(const struct topic *t, int policy, const struct reg_user *u,
+    int64_t now)
 {
 	struct member	*m, *best = NULL;
 
-	if (t->drained)
-		return NULL;
 	TAILQ_FOREACH(m, &t->members, at_topic) {
-		if (!m->up || !has_room(m) || m->link->drained)
+		if (!is_usable(m, u, now))
 			continue;
 		if (policy != CONF_POLICY_GROUP)
 			return m;
@@ -238,14 +285,14 @@ registry_link_owner(const struct reg_link *l)
 
 /* How many users wait that this link is to serve. */
 static size_t
-waiting_for(const struct registry *r, const struct reg_link *l)
+waiting_for(const struct registry *r, const struct reg_link *l, int64_t now)
 {
 	const struct member	*m;
 	size_t			 n = 0;
 
 	LIST_FOREACH(m, &l->members, at_link)
 		if (m->topic->nwaiting > 0 && choose(m->topic,
-		    rule_of(r, m->topic).policy) == m)
+		    rule_of(r, m->topic).policy, NULL, now) == m)
 			n += m->topic->nwaiting;
 	return n;
 }
@@ -265,7 +312,15 @@ rate_of(struct reg_link *l, int64_t now)
 	return l->users > l->users_before ? l->users : l->users_before;
 }
 
-/* As many parked as users come while one is made, twice; and who waits. */
+/* As many as users come while one is made, twice. */
+static size_t
+to_park(struct reg_link *l, int64_t now)
+{
+	size_t	 n = rate_of(l, now) * (size_t)l->refill_ms * 2 / RATE_MS;
+
+	return n < REGISTRY_PARKED_MIN ? REGISTRY_PARKED_MIN : n;
+}
+
 static void
 refill(struct registry *r, struct reg_link *l, int64_t now)
 {
@@ -273,11 +328,10 @@ refill(struct registry *r, struct reg_link *l, int64_t now)
 
 	if (l->nmembers == 0)
 		return;
-	want = rate_of(l, now) * (size_t)l->refill_ms * 2 / RATE_MS;
+	want = waiting_for(r, l, now);
 	/* Who waits takes what comes; these are for who comes next. */
-	if (want < REGISTRY_PARKED_MIN)
-		want = REGISTRY_PARKED_MIN;
-	want += waiting_for(r, l);
+	if (!l->limits.on_demand)
+		want += to_park(l, now);
 	if (want > REGISTRY_PARKED_MAX)
 		want = REGISTRY_PARKED_MAX;
 	if (have >= want)
@@ -329,7 +383,7 @@ remove_member(struct registry *r, struct member *m, int64_t now)
 
 struct reg_link *
 registry_join(struct registry *r, void *owner, const char *id,
-    int64_t max_sessions, int64_t now)
+    const struct reg_limits *limits, int64_t now)
 {
 	struct reg_link	*l = registry_find_link(r, id), *fresh;
 
@@ -337,7 +391,8 @@ registry_join(struct registry *r, void *owner, const char *id,
 	snprintf(fresh->id, sizeof(fresh->id), "%s", id);
 	fresh->owner = owner;
 	fresh->since = fresh->rate_at = now;
-	fresh->max_sessions = max_sessions;
+	fresh->serial = ++r->nserials;
+	fresh->limits = *limits;
 	fresh->refill_ms = REFILL_MS;
 	fresh->drained = is_drained(r, id);
 	LIST_INIT(&fresh->members);
@@ -495,6 +550,17 @@ start_waiting(struct registry *r, struct reg_user *u, int64_t now)
 	r->nwaiting++;
 }
 
+/* Its connection is no more. */
+static void
+let_go(struct reg_user *u)
+{
+	if (u->member != NULL) {
+		u->member->sessions--;
+		u->member->link->sessions--;
+	}
+	u->member = NULL;
+}
+
 static void
 forget_user(struct registry *r, struct reg_user *u, int64_t now)
 {
@@ -503,10 +569,7 @@ forget_user(struct registry *r, struct reg_user *u, int64_t now)
 	stop_waiting(r, u);
 	if (u->counted)
 		t->sessions--;
-	if (u->member != NULL) {
-		u->member->sessions--;
-		u->member->link->sessions--;
-	}
+	let_go(u);
 	LIST_REMOVE(u, next);
 	free(u);
 	tidy_topic(r, t, now);
@@ -535,6 +598,8 @@ pair(struct registry *r, struct reg_user *u, struct member *m, void *parked,
 	u->counted = true;
 	(void)rate_of(m->link, now);
 	m->link->users++;
+	move_on(&m->link->pace, m->link->limits.rate_count,
+	    m->link->limits.rate_ms, now);
 	r->ops.pair(r->ctx, u->owner, parked, m->link->owner);
 }
 
@@ -555,20 +620,35 @@ take_parked(struct reg_link *l)
 }
 
 /*
+ * Who waits for a topic and may have that agent: any of a group, for whoever
+ * would have been the one to choose may have none parked.
+ */
+static struct reg_user *
+first_waiting(const struct registry *r, const struct member *m, int64_t now)
+{
+	struct reg_user	*u;
+	int		 policy = rule_of(r, m->topic).policy;
+
+	TAILQ_FOREACH(u, &m->topic->waiting, at_topic)
+		if (policy == CONF_POLICY_GROUP ? is_usable(m, u, now) :
+		    choose(m->topic, policy, u, now) == m)
+			return u;
+	return NULL;
+}
+
+/*
  * A connection that has just come goes to who has waited longest of those
  * that the link serves.
  */
 static struct reg_user *
 longest_waiting(const struct registry *r, const struct reg_link *l,
-    struct member **whose)
+    struct member **whose, int64_t now)
 {
 	struct reg_user	*u, *best = NULL;
 	struct member	*m;
 
 	LIST_FOREACH(m, &l->members, at_link) {
-		u = TAILQ_FIRST(&m->topic->waiting);
-		if (u == NULL || choose(m->topic, rule_of(r, m->topic).
-		    policy) != m)
+		if ((u = first_waiting(r, m, now)) == NULL)
 			continue;
 		if (best == NULL || u->came < best->came) {
 			best = u;
@@ -586,7 +666,7 @@ serve(struct registry *r, struct topic *t, int64_t now)
 
 	if (t->nwaiting == 0)
 		return;
-	m = choose(t, rule_of(r, t).policy);
+	m = choose(t, rule_of(r, t).policy, NULL, now);
 	if (m != NULL)
 		refill(r, m->link, now);
 }
@@ -604,10 +684,14 @@ registry_park(struct registry *r, struct reg_link *l, void *owner,
 		l->asked--;
 	l->refill_ms = (3 * l->refill_ms + (now - l->asked_at)) / 4;
 	l->asked_at = now;
-	u = longest_waiting(r, l, &m);
+	u = longest_waiting(r, l, &m, now);
 	if (u != NULL) {
 		pair(r, u, m, owner, now);
 		refill(r, l, now);
+		return;
+	}
+	if (l->limits.on_demand) {
+		r->ops.unpark(r->ctx, owner);
 		return;
 	}
 	p = mem_calloc(1, sizeof(*p));
@@ -656,26 +740,6 @@ is_full(const struct topic *t)
 	return false;
 }
 
-/*
- * May one more come?  Each moves the time on by its share, and may come while
- * that is not further ahead than the time in which so many may.
- */
-static bool
-is_slow_enough(struct topic *t, const struct reg_rule *rule, int64_t now)
-{
-	int64_t	 share;
-
-	if (rule->rate_count == 0)
-		return true;
-	share = 1000 * rule->rate_ms / rule->rate_count;
-	if (t->rate_at < 1000 * now)
-		t->rate_at = 1000 * now;
-	if (t->rate_at - 1000 * now > 1000 * rule->rate_ms - share)
-		return false;
-	t->rate_at += share;
-	return true;
-}
-
 struct reg_user *
 registry_open(struct registry *r, void *owner, const char *topic, int64_t now)
 {
@@ -691,11 +755,12 @@ registry_open(struct registry *r, void *owner, const char *topic, int64_t now)
 	if ((rule.max_sessions > 0 &&
 	    t->sessions >= (size_t)rule.max_sessions) ||
 	    t->nwaiting >= (size_t)rule.waiting ||
-	    !is_slow_enough(t, &rule, now)) {
+	    !is_slow_enough(&t->pace, rule.rate_count, rule.rate_ms, now)) {
 		refuse(r, u, TUNNEL_TOO_MANY, now);
 		return NULL;
 	}
-	m = choose(t, rule.policy);
+	move_on(&t->pace, rule.rate_count, rule.rate_ms, now);
+	m = choose(t, rule.policy, NULL, now);
 	if (m == NULL && is_full(t)) {
 		refuse(r, u, TUNNEL_TOO_MANY, now);
 		return NULL;
@@ -721,19 +786,38 @@ registry_again(struct registry *r, struct reg_user *u, int64_t now)
 	struct member		*m = u->member;
 	struct reg_parked	*p;
 
-	if (m != NULL) {
-		/* One died unseen: so may all have that lie beside it. */
-		while ((p = TAILQ_FIRST(&m->link->parked)) != NULL)
-			drop_parked(r, p);
-		m->sessions--;
-		m->link->sessions--;
-	}
-	u->member = NULL;
+	/* One died unseen: so may all have that lie beside it. */
+	while (m != NULL && (p = TAILQ_FIRST(&m->link->parked)) != NULL)
+		drop_parked(r, p);
+	let_go(u);
 	if (!u->waits)
 		start_waiting(r, u, now);
-	m = choose(u->topic, rule_of(r, u->topic).policy);
+	m = choose(u->topic, rule_of(r, u->topic).policy, u, now);
 	if (m != NULL)
 		refill(r, m->link, now);
+}
+
+void
+registry_elsewhere(struct registry *r, struct reg_user *u, int64_t now)
+{
+	struct member	*m = u->member;
+	void		*parked;
+
+	if (m != NULL && u->navoids < REGISTRY_ELSEWHERE)
+		u->avoids[u->navoids++] = m->link->serial;
+	m = u->navoids == REGISTRY_ELSEWHERE ? NULL :
+	    choose(u->topic, rule_of(r, u->topic).policy, u, now);
+	let_go(u);
+	if (m == NULL) {
+		refuse(r, u, TUNNEL_NO_SERVICE, now);
+		return;
+	}
+	parked = take_parked(m->link);
+	if (parked != NULL)
+		pair(r, u, m, parked, now);
+	else
+		start_waiting(r, u, now);
+	refill(r, m->link, now);
 }
 
 void
@@ -786,7 +870,7 @@ refuse_late(struct registry *r, int64_t now)
 		if (!u->waits)
 			continue;
 		rule = rule_of(r, u->topic);
-		some = choose(u->topic, rule.policy) != NULL;
+		some = choose(u->topic, rule.policy, u, now) != NULL;
 		if (now - u->came >= (some && rule.wait_ms > rule.hold_ms ?
 		    rule.wait_ms : rule.hold_ms))
 			refuse(r, u, some ? TUNNEL_NO_ANSWER :
@@ -833,7 +917,7 @@ registry_tick(struct registry *r, int64_t now)
 
 bool
 registry_next_link(const struct registry *r, const char *after,
-    struct reg_link_facts *f)
+    struct reg_link_facts *f, int64_t now)
 {
 	const struct reg_link	*l, *best = NULL;
 
@@ -846,7 +930,7 @@ registry_next_link(const struct registry *r, const char *after,
 	*f = (struct reg_link_facts){
 		.id = best->id, .topics = best->nmembers,
 		.parked = best->nparked, .sessions = best->sessions,
-		.waiting = waiting_for(r, best), .since = best->since,
+		.waiting = waiting_for(r, best, now), .since = best->since,
 		.drained = best->drained,
 	};
 	return true;
@@ -865,7 +949,7 @@ registry_next_topic(const struct registry *r, const char *after,
 		t = RB_NEXT(topics, NULL, (struct topic *)(uintptr_t)t);
 	if (t == NULL)
 		return false;
-	m = choose(t, rule_of(r, t).policy);
+	m = choose(t, rule_of(r, t).policy, NULL, now);
 	*f = (struct reg_topic_facts){
 		.name = t->name, .agent = m != NULL ? m->link->id : NULL,
 		.sessions = t->sessions, .waiting = t->nwaiting,

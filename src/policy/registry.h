@@ -27,6 +27,7 @@
 #define REGISTRY_PARK_MS	240000	/* +-20 %: then it is replaced */
 #define REGISTRY_TICK_MS	1000
 #define REGISTRY_LINK_TOPICS	4096	/* of one link */
+#define REGISTRY_ELSEWHERE	8	/* agents that a user is tried with */
 
 struct registry;
 struct reg_link;
@@ -40,6 +41,14 @@ struct reg_rule {
 	int64_t	 max_sessions;		/* 0: no limit */
 	int64_t	 rate_count, rate_ms;	/* users in that time; 0: no limit */
 	int64_t	 waiting;
+};
+
+/* Of an agent; 0: no limit. */
+struct reg_limits {
+	int64_t	 max_sessions;
+	int64_t	 rate_count, rate_ms;	/* users in that time */
+	bool	 on_demand;		/* nothing is parked there: a
+					   connection is for a user who waits */
 };
 
 struct registry_ops {
@@ -71,7 +80,8 @@ void		 registry_free(struct registry **r);
 
 /* The agent is connected; another link of the same id is evicted. */
 struct reg_link	*registry_join(struct registry *r, void *owner,
-		    const char *id, int64_t max_sessions, int64_t now);
+		    const char *id, const struct reg_limits *limits,
+		    int64_t now);
 /* Its parked connections are unparked; sessions go on. */
 void		 registry_leave(struct registry *r, struct reg_link *link,
 		    int64_t now);
@@ -100,11 +110,15 @@ void		 registry_parked_died(struct registry *r, void *owner,
 /*
  * A user wants a topic: paired or refused then, or later.  With `again' the
  * connection that it had was dead, which it lets go of by that: it gets one
- * that was made after this, and none of those that lie there.
+ * that was made after this, and none of those that lie there.  `elsewhere':
+ * that agent does not reach its service; another one is tried, or the user
+ * refused with TUNNEL_NO_SERVICE.
  */
 struct reg_user	*registry_open(struct registry *r, void *owner,
 		    const char *topic, int64_t now);
 void		 registry_again(struct registry *r, struct reg_user *user,
+		    int64_t now);
+void		 registry_elsewhere(struct registry *r, struct reg_user *user,
 		    int64_t now);
 /* It has left, or its session is over. */
 void		 registry_close(struct registry *r, struct reg_user *user,
@@ -137,7 +151,7 @@ struct reg_topic_facts {
 };
 /* The one after that owner, or id, or name; NULL or "": the first. */
 bool		 registry_next_link(const struct registry *r,
-		    const char *after, struct reg_link_facts *f);
+		    const char *after, struct reg_link_facts *f, int64_t now);
 bool		 registry_next_topic(const struct registry *r,
 		    const char *after, struct reg_topic_facts *f, int64_t now);
 /* The link of an agent, or NULL. */

@@ -2,12 +2,13 @@
  * link - an agent's standing connection to one hub.
  *
  *	from	may ask
- *	master	MSG_STOP, MSG_DRAIN
+ *	master	MSG_STOP, MSG_DRAIN, and what answers MSG_BIND
  *
  * It offers what we publish there, hears for how many users connections are
  * wanted, and has workers of its pool open them (MSG_JOB).  It never gives up:
  * what the hub's name means is looked up anew by the keeper, and every
- * address is tried each time.  No byte of a session comes here.
+ * address is tried each time.  What the hub assigns it obeys as far as
+ * accept_assign goes.  No byte of a session comes here.
  */
 #include <sys/random.h>
 
@@ -25,11 +26,14 @@
 #include "base/mem.h"
 #include "base/sig.h"
 #include "policy/conf_tunnel.h"
+#include "policy/conf_assign.h"
+#include "process/assigned.h"
 #include "process/book.h"
 #include "process/channel.h"
 #include "process/contexts.h"
 #include "process/job.h"
 #include "process/line.h"
+#include "process/netroxy_link.h"
 #include "process/proc.h"
 #include "process/proof_ask.h"
 #include "process/role.h"
@@ -42,8 +46,11 @@
 #define PAUSE_MAX_MS	30000
 #define SUPERSEDED_MS	5000	/* another of us is there, or was */
 #define ASK_AGAIN_MS	10000	/* for a topic that was refused */
+#define PORT_AGAIN_MS	1000	/* for a port, the first time */
 #define HEALTH_MS	1000	/* between looks at our services */
 #define SAY_MS		5000
+#define SETTLE_MS	3000	/* for the hub to assign all that it does */
+#define KEEP_MS		30000	/* what it did assign, without it */
 #define LINK_WHY_MAX	256	/* bytes */
 
 #define HAS(tag)	TUNNEL_HAS(TUNNEL_T_##tag)
@@ -53,6 +60,8 @@ struct service {
 	const struct conf_publish	*p;
 	bool				 refused;
 	bool				 up;	/* as the hub was told */
+	bool				 unmapped;	/* its port was refused */
+	enum tunnel_code		 told;	/* why, in the log; or OK */
 };
 
 struct link {
@@ -67,6 +76,13 @@ struct link {
 	uint8_t			 instance[TUNNEL_INSTANCE];
 	struct service		*services;
 	size_t			 nservices;
+	/* Topics of what the hub has us forward. */
+	char			 errands[CONF_ASSIGNS_MAX]
+				    [TUNNEL_TOPIC_MAX + 1];
+	size_t			 nerrands;
+	struct assigned		*assigned;	/* ports */
+	int64_t			 settle_at;	/* what the hub does not assign
+						   again goes; or INT64_MAX */
 	/* The connection there is. */
 	int			 fd;
 	struct net_addr		 addr;
@@ -109,7 +125,22 @@ on_stop(void *ctx, struct rd *r, int *fds)
 	leave();
 }
 
+static int
+on_bound(void *ctx, struct rd *r, int *fds)
+{
+	return assigned_bound(((struct link *)ctx)->assigned, r, fds);
+}
+
+static int
+on_not_bound(void *ctx, struct rd *r, int *fds)
+{
+	(void)fds;
+	return assigned_not_bound(((struct link *)ctx)->assigned, r);
+}
+
 static const struct channel_rule orders[] = {
+	{ MSG_BOUND,	ROLE_MASTER,	1,	on_bound },
+	{ MSG_NOT_BOUND, ROLE_MASTER,	0,	on_not_bound },
 	{ MSG_STOP,	ROLE_MASTER,	0,	on_stop },
 	{ MSG_DRAIN,	ROLE_MASTER,	0,	on_stop },
 };
@@ -122,17 +153,39 @@ hear_master(struct link *l)
 		leave();
 }
 
+/*
+ * Wait until then for the master, for users of assigned ports, and, unless
+ * hub is -1, for the hub, of which it tells whether there is something.
+ */
+static bool
+wait_for_all(struct link *l, int hub, int64_t until)
+{
+	struct pollfd	 p[2 + CONF_ASSIGNS_MAX] = {
+		{ hub, POLLIN, 0 }, { l->s->channel, POLLIN, 0 },
+	};
+	nfds_t		 n = assigned_gather(l->assigned, p + 2);
+	int64_t		 at = assigned_due(l->assigned);
+
+	if (l->settle_at < at)
+		at = l->settle_at;
+	(void)sig_ppoll(p, 2 + n, io_left_ms(at < until ? at : until));
+	if (sig_is_set(SIGTERM))
+		leave();
+	assigned_hear(l->assigned, p + 2, n);
+	if (p[1].revents != 0)
+		hear_master(l);
+	if (io_now_ms() >= l->settle_at) {
+		assigned_settle(l->assigned);
+		l->settle_at = INT64_MAX;
+	}
+	return p[0].revents != 0;
+}
+
 static void
 sleep_until(struct link *l, int64_t deadline)
 {
-	while (io_left_ms(deadline) > 0) {
-		struct pollfd	 p = { l->s->channel, POLLIN, 0 };
-
-		if (sig_ppoll(&p, 1, io_left_ms(deadline)) > 0)
-			hear_master(l);
-		if (sig_is_set(SIGTERM))
-			leave();
-	}
+	while (io_left_ms(deadline) > 0)
+		(void)wait_for_all(l, -1, deadline);
 }
 
 /* --- getting there */
@@ -168,8 +221,6 @@ dial(struct link *l)
 static int
 secure(struct link *l, int64_t deadline)
 {
-	const struct net_spec	*spec = &l->hub->address.v[0].spec;
-	const char		*name = l->hub->tls.server_name;
 	char			 text[NET_TEXT_MAX], why[TLS_WHY_MAX] = "";
 	struct tls_facts	 facts;
 	enum end		 end;
@@ -178,11 +229,8 @@ secure(struct link *l, int64_t deadline)
 		l->stream = stream_new_plain(l->fd);
 		return 0;
 	}
-	if (name[0] == '\0')
-		name = spec->kind == NET_NAME ? spec->name :
-		    net_host_text(&l->addr, text, sizeof(text));
-	l->stream = tls_connect(l->tls, l->fd, name, deadline, &l->told,
-	    &facts, &end, why);
+	l->stream = tls_connect(l->tls, l->fd, contexts_hub_name(l->hub,
+	    &l->addr, text), deadline, &l->told, &facts, &end, why);
 	return l->stream != NULL ? 0 : fail(l, why);
 }
 
@@ -277,6 +325,25 @@ offer(struct link *l, size_t i)
 	say(l, &f);
 }
 
+/* A port for it, by a number behind those of services. */
+static void
+ask_for_port(struct link *l, size_t i)
+{
+	const struct conf_publish	*p = l->services[i].p;
+	const struct tunnel_frame	 f = {
+		.type = TUNNEL_MAP, .has = HAS(NUMBER) | HAS(TOPIC) |
+		    HAS(ADDRESS) | HAS(MAP),
+		.number = (uint32_t)(l->nservices + i),
+		.topic = tunnel_text_of(p->topic),
+		.address = tunnel_text_of(p->map),
+		.map = (uint8_t)((p->open ? TUNNEL_MAP_OPEN : 0) |
+		    (p->map_tls ? TUNNEL_MAP_TLS : 0)),
+	};
+
+	l->services[i].unmapped = false;
+	say(l, &f);
+}
+
 /* Are all servers of a service down, as far as they are checked? */
 static bool
 is_up(const struct link *l, const struct conf_publish *p)
@@ -316,7 +383,37 @@ ask_again(struct link *l)
 	for (size_t i = 0; i < l->nservices; i++)
 		if (l->services[i].refused)
 			offer(l, i);
+		else if (l->services[i].unmapped)
+			ask_for_port(l, i);
 	l->ask_at = INT64_MAX;
+}
+
+/* Who was here before us may be about to leave. */
+static void
+port_refused(struct link *l, size_t i, enum tunnel_code code)
+{
+	struct service	*s = &l->services[i];
+	int64_t		 at = io_now_ms() + (s->told == TUNNEL_OK ?
+			    PORT_AGAIN_MS : ASK_AGAIN_MS);
+
+	if (s->told != code)
+		log_warn("hub %s does not open %s for topic %s: %s",
+		    l->hub->name, s->p->map, s->p->topic,
+		    tunnel_code_text(code));
+	s->told = code;
+	s->unmapped = true;
+	if (at < l->ask_at)
+		l->ask_at = at;
+}
+
+/* By a number behind those of services and their ports. */
+static const char *
+errand_of(const struct link *l, uint32_t number)
+{
+	size_t	 i = number - 2 * l->nservices;
+
+	return number >= 2 * l->nservices && i < l->nerrands ?
+	    l->errands[i] : NULL;
 }
 
 static void
@@ -324,6 +421,14 @@ refused(struct link *l, const struct tunnel_frame *f)
 {
 	struct service	*s;
 
+	if (f->number >= l->nservices && f->number < 2 * l->nservices)
+		port_refused(l, f->number - l->nservices,
+		    f->code < TUNNEL_CODES ? (enum tunnel_code)f->code :
+		    TUNNEL_BROKEN);
+	if (errand_of(l, f->number) != NULL)
+		log_warn("hub %s does not take topic %s, which it has "
+		    "assigned: %s", l->hub->name, errand_of(l, f->number),
+		    tunnel_code_text(f->code));
 	if (f->number >= l->nservices)
 		return;
 	s = &l->services[f->number];
@@ -331,7 +436,8 @@ refused(struct link *l, const struct tunnel_frame *f)
 		log_warn("hub %s does not take topic %s: %s", l->hub->name,
 		    s->p->topic, tunnel_code_text(f->code));
 	s->refused = true;
-	l->ask_at = io_now_ms() + ASK_AGAIN_MS;
+	if (io_now_ms() + ASK_AGAIN_MS < l->ask_at)
+		l->ask_at = io_now_ms() + ASK_AGAIN_MS;
 }
 
 static void
@@ -345,6 +451,108 @@ registered(struct link *l, const struct tunnel_frame *f)
 	s->refused = false;
 	s->up = true;
 	log_info("hub %s has topic %s of ours", l->hub->name, s->p->topic);
+	if (s->p->map[0] != '\0')
+		ask_for_port(l, f->number);
+}
+
+static void
+mapped(struct link *l, const struct tunnel_frame *f)
+{
+	char		 text[TUNNEL_TEXT_MAX + 1];
+	struct service	*s;
+
+	if (f->number < l->nservices || f->number >= 2 * l->nservices)
+		return;
+	s = &l->services[f->number - l->nservices];
+	s->told = TUNNEL_OK;
+	log_info("hub %s has port %s for topic %s%s", l->hub->name,
+	    tunnel_string(&f->address, text, sizeof(text)), s->p->topic,
+	    s->p->open ? "" : ", closed as long as nobody opens it there");
+}
+
+/* --- what the hub assigns */
+
+static void
+refuse_assignment(struct link *l, uint32_t number, enum tunnel_code code)
+{
+	const struct tunnel_frame	 f = {
+		.type = TUNNEL_REFUSED, .has = HAS(NUMBER) | HAS(CODE),
+		.number = number, .code = (uint16_t)code,
+	};
+
+	say(l, &f);
+}
+
+static void
+on_assigned(void *ctx, uint32_t number, enum tunnel_code code,
+    const char *address)
+{
+	struct link		*l = ctx;
+	struct tunnel_frame	 f = {
+		.type = TUNNEL_MAPPED, .has = HAS(NUMBER) | HAS(ADDRESS),
+		.number = number,
+	};
+
+	if (code != TUNNEL_OK) {
+		log_warn("hub %s wants us to listen on %s: %s", l->hub->name,
+		    address != NULL ? address : "one port more",
+		    tunnel_code_text(code));
+		if (l->stream != NULL)
+			refuse_assignment(l, number, code);
+		return;
+	}
+	log_info("hub %s has us listen on %s", l->hub->name, address);
+	if (l->stream == NULL)
+		return;			/* it will assign it again */
+	f.address = tunnel_text_of(address);
+	say(l, &f);
+}
+
+static const struct assigned_ops	 assigned_ops = { on_assigned };
+
+/* What users want of it, workers hold against accept_assign again. */
+static void
+run_errand(struct link *l, const struct tunnel_frame *f, const char *address)
+{
+	struct tunnel_frame	 answer = {
+		.type = TUNNEL_REGISTER, .has = HAS(NUMBER) | HAS(TOPIC),
+		.number = (uint32_t)(2 * l->nservices + l->nerrands),
+		.topic = f->topic,
+	};
+
+	if (l->nerrands == CONF_ASSIGNS_MAX) {
+		refuse_assignment(l, f->number, TUNNEL_TOO_MANY);
+		return;
+	}
+	(void)tunnel_string(&f->topic, l->errands[l->nerrands],
+	    sizeof(l->errands[l->nerrands]));
+	l->nerrands++;
+	log_info("hub %s has us forward to %s", l->hub->name, address);
+	say(l, &answer);
+}
+
+static void
+hear_assign(struct link *l, const struct tunnel_frame *f)
+{
+	bool		 listen = (f->map & TUNNEL_MAP_LISTEN) != 0;
+	char		 text[TUNNEL_TEXT_MAX + 1];
+	char		 topic[TUNNEL_TOPIC_MAX + 1];
+	struct net_spec	 spec;
+	const char	*why;
+
+	(void)tunnel_string(&f->address, text, sizeof(text));
+	(void)tunnel_string(&f->topic, topic, sizeof(topic));
+	if (net_parse(text, false, &spec, &why) == -1 ||
+	    spec.kind != NET_ADDR ||
+	    !conf_accepts(l->hub, listen, &spec.addr)) {
+		log_warn("hub %s wants us to %s %s, which accept_assign does "
+		    "not have", l->hub->name, listen ? "listen on" :
+		    "forward to", text);
+		refuse_assignment(l, f->number, TUNNEL_NOT_ACCEPTED);
+	} else if (listen)
+		assigned_add(l->assigned, f->number, topic, &spec.addr);
+	else
+		run_errand(l, f, text);
 }
 
 /* Workers open as many connections as there are tickets. */
@@ -403,8 +611,14 @@ hear(struct link *l, const struct tunnel_frame *f)
 	case TUNNEL_REGISTERED:
 		registered(l, f);
 		break;
+	case TUNNEL_MAPPED:
+		mapped(l, f);
+		break;
 	case TUNNEL_REFUSED:
 		refused(l, f);
+		break;
+	case TUNNEL_ASSIGN:
+		hear_assign(l, f);
 		break;
 	case TUNNEL_GOAWAY:
 		hear_goaway(l, f);
@@ -490,22 +704,40 @@ stay(struct link *l)
 	l->ping_at = l->heard + l->terms.heartbeat_ms;
 	l->ask_at = INT64_MAX;
 	l->look_at = l->heard + HEALTH_MS;
+	l->nerrands = 0;
+	l->settle_at = l->heard + SETTLE_MS;
 	for (size_t i = 0; i < l->nservices; i++)
 		offer(l, i);
 	while (!l->over) {
-		struct pollfd	 p[2] = {
-			{ l->fd, POLLIN, 0 }, { l->s->channel, POLLIN, 0 },
-		};
-
-		(void)sig_ppoll(p, 2, io_left_ms(due(l)));
-		if (sig_is_set(SIGTERM))
-			leave();
-		if (p[1].revents != 0)
-			hear_master(l);
-		if (p[0].revents != 0 || stream_pending(l->stream))
+		if (wait_for_all(l, l->fd, due(l)) ||
+		    stream_pending(l->stream))
 			hear_hub(l);
 		look_at_time(l);
 	}
+}
+
+static bool
+wait_for_server(void *ctx, int fd, int64_t until)
+{
+	return wait_for_all(ctx, fd, until);
+}
+
+static void
+speak_netroxy(struct link *l)
+{
+	struct netroxy_link	 n = {
+		.s = l->s, .hub = l->index, .addr = l->addr,
+		.stream = l->stream, .fd = l->fd, .told = &l->told,
+		.wait = wait_for_server, .ctx = l,
+	};
+
+	netroxy_link_run(&n);
+	l->was_up = n.up;
+	if (n.up)
+		l->pause_ms = 0;
+	if (n.denied)
+		l->code = TUNNEL_BAD_LOGIN;
+	(void)fail(l, n.why);
 }
 
 static void
@@ -518,9 +750,16 @@ connect_once(struct link *l)
 	l->retry_ms = 0;
 	l->was_up = false;
 	l->why[0] = '\0';
-	if (dial(l) == 0 && secure(l, deadline) == 0 &&
-	    log_in(l, deadline) == 0)
-		stay(l);
+	if (dial(l) == 0 && secure(l, deadline) == 0) {
+		if (l->hub->protocol == CONF_HUB_NETROXY)
+			speak_netroxy(l);
+		else if (log_in(l, deadline) == 0)
+			stay(l);
+	}
+	if (l->was_up) {
+		assigned_lost(l->assigned);
+		l->settle_at = io_now_ms() + KEEP_MS;
+	}
 	if (l->stream != NULL)
 		(void)stream_shut(l->stream);
 	stream_free(&l->stream);
@@ -619,6 +858,8 @@ prepare(struct link *l, struct setup *s)
 	l->auth = line_new(s->auth_fd, ROLE_AUTH, "auth");
 	l->line = mem_calloc(1, sizeof(*l->line));
 	gather_services(l);
+	l->assigned = assigned_new(s, &assigned_ops, l);
+	l->settle_at = INT64_MAX;
 }
 
 void
@@ -630,7 +871,7 @@ link_main(struct setup *s)
 
 	sig_init(signals);
 	prepare(l, s);
-	sandbox_enter();
+	sandbox_enter(ROLE_LINK, s->conf, s->start.pool);
 	setup_ready(s);
 	for (;;) {
 		proc_title("link %s: connecting", l->hub->name);

@@ -978,7 +978,8 @@ auth_main(struct setup *s)
 	struct auth		*a = &auth;
 
 	sig_init(signals);
-	sandbox_enter();		/* before there are secrets */
+	/* Before there are secrets. */
+	sandbox_enter(ROLE_AUTH, s->conf, NULL);
 	a->s = s;
 	begin(a);
 	set_title(a);

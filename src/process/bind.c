@@ -14,13 +14,21 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/net.h"
+#include "policy/conf_assign.h"
+#include "policy/conf_tunnel.h"
+#include "policy/mappings.h"
 #include "process/bind.h"
 #include "process/setup.h"
 
 #define LINGER_MS	50	/* for what waits in a socket that is to go */
 #define LOOK_MS		5
+#define MAPPED_BACKLOG	511
 #define FIRST_FD	3	/* of LISTEN_FDS, sd_listen_fds(3) */
-#define INHERITED_MAX	(SETUP_ADDRS_MAX + 1)	/* control's too */
+#define CLAIM_MS	60000	/* for a broker to ask again for what was mapped */
+#define LINK_CLAIM_MS	10000	/* for a link */
+/* Of listeners, agents, hubs, and control. */
+#define INHERITED_MAX	(SETUP_ADDRS_MAX + MAPPINGS_MAX + \
+			 CONF_HUBS_MAX * CONF_ASSIGNS_MAX + 1)
 
 static bool
 same_spec(const struct net_spec *a, const struct net_spec *b)
@@ -127,7 +135,8 @@ static void
 free_inherited(struct ports *ports)
 {
 	for (size_t i = 0; i < ports->ninherited; i++) {
-		close(ports->inherited[i].fd);
+		if (ports->inherited[i].fd != -1)
+			close(ports->inherited[i].fd);
 		free(ports->inherited[i].name);
 	}
 	free(ports->inherited);
@@ -142,6 +151,43 @@ end_inherited(int fd, const struct net_addr *a)
 	shut(fd);
 	if (net_is_path(a))
 		(void)unlink(a->u.un.sun_path);
+}
+
+static struct net_spec
+spec_of(const struct net_addr *a)
+{
+	struct net_spec	 spec = { .kind = NET_ADDR, .port = net_port(a) };
+
+	spec.addr = *a;
+	if (a->u.sa.sa_family == AF_INET6 &&
+	    IN6_IS_ADDR_UNSPECIFIED(&a->u.in6.sin6_addr))
+		spec.kind = NET_ANY;
+	return spec;
+}
+
+/* May it be one that an agent, or a hub, had our predecessor open? */
+static bool
+is_for_others(const struct ports *ports, const struct net_addr *a)
+{
+	const struct conf	*conf = ports->conf;
+
+	for (size_t i = 0; i < conf->agents.n; i++)
+		if (conf_may_map(&conf->agents.v[i], a))
+			return true;
+	for (size_t i = 0; i < conf->hubs.n; i++)
+		if (conf_accepts(&conf->hubs.v[i], true, a))
+			return true;
+	return false;
+}
+
+static void
+await_claim(struct bound *b)
+{
+	b->claim_by = io_now_ms() + (b->owner == 0 ? CLAIM_MS :
+	    LINK_CLAIM_MS);
+	b->mapped = true;
+	b->owner = 0;
+	b->id = 0;
 }
 
 void
@@ -159,7 +205,14 @@ bind_disinherit(struct ports *ports)
 
 		if (bound)
 			net_text(&a, text, sizeof(text));
-		if (bound && in->heir)
+		if (bound && in->heir && is_for_others(ports, &a)) {
+			struct net_spec	 spec = spec_of(&a);
+			struct bound	*b = add(ports, &spec, in->fd);
+
+			b->fresh = false;
+			await_claim(b);
+			in->fd = -1;
+		} else if (bound && in->heir)
 			end_inherited(in->fd, &a);
 		else
 			log_warn("the socket %s that was handed to us as "
@@ -250,8 +303,11 @@ complain(const struct ports *ports, const struct conf_listener *l,
 	int		 error = errno;
 	bool		 denied = error == EACCES || error == EPERM;
 	const char	*hint = "";
+	struct bound	*b = find(ports, &a->spec);
 
-	if (denied && geteuid() != 0)
+	if (b != NULL && b->mapped)
+		hint = " (an agent has it: see \"sallyportctl mappings\")";
+	else if (denied && geteuid() != 0)
 		hint = " (binding there takes root, or CAP_NET_BIND_SERVICE "
 		    "for a port below 1024)";
 	else if (error == EADDRINUSE && ports->conf == NULL &&
@@ -277,6 +333,11 @@ have(struct ports *ports, const struct conf_listener *l,
 
 	if (b == NULL)
 		b = adopt(ports, &a->spec);
+	if (b != NULL && b->mapped) {
+		*why = "bind";
+		errno = EADDRINUSE;
+		return NULL;
+	}
 	if (b != NULL)
 		return net_listen_again(b->fd, &a->spec, &o, why) == 0 ? b :
 		    NULL;
@@ -466,7 +527,7 @@ bind_commit(struct ports *ports, const struct conf *conf,
 		struct bound	*b = ports->v[i];
 
 		b->fresh = false;
-		if (!b->keep && !is_in(bindings, n, b))
+		if (!b->keep && !b->mapped && !is_in(bindings, n, b))
 			b->close_by = io_now_ms() + LINGER_MS;
 	}
 }
@@ -503,6 +564,56 @@ is_waiting(int fd)
 	return poll(&p, 1, 0) == 1 && (p.revents & POLLIN) != 0;
 }
 
+struct bound *
+bind_map(struct ports *ports, const struct net_addr *a, pid_t owner,
+    uint32_t id)
+{
+	const struct net_listen	 o = {
+		.tcp.nodelay = true, .backlog = MAPPED_BACKLOG, .v6only = true,
+	};
+	struct net_spec		 spec = spec_of(a);
+	struct bound		*b = find(ports, &spec);
+	const char		*why;
+	int			 fd;
+
+	if (b != NULL && !b->mapped) {
+		errno = EADDRINUSE;
+		return NULL;
+	}
+	if (b == NULL) {
+		fd = net_listen(&spec, &o, &why);
+		if (fd == -1)
+			return NULL;
+		b = add(ports, &spec, fd);
+	}
+	b->fresh = false;
+	b->mapped = true;
+	b->owner = owner;
+	b->id = id;
+	b->claim_by = 0;
+	return b;
+}
+
+void
+bind_unmap(struct ports *ports, pid_t owner, uint32_t id)
+{
+	for (size_t i = ports->n; i-- > 0;)
+		if (ports->v[i]->mapped && ports->v[i]->owner == owner &&
+		    ports->v[i]->id == id) {
+			shut(ports->v[i]->fd);
+			drop(ports, i, false);
+		}
+}
+
+void
+bind_orphan(struct ports *ports, pid_t owner)
+{
+	for (size_t i = 0; i < ports->n; i++)
+		if (ports->v[i]->mapped && ports->v[i]->id != 0 &&
+		    ports->v[i]->owner == owner)
+			await_claim(ports->v[i]);
+}
+
 int64_t
 bind_tidy(struct ports *ports)
 {
@@ -511,10 +622,14 @@ bind_tidy(struct ports *ports)
 	for (size_t i = ports->n; i-- > 0;) {
 		struct bound	*b = ports->v[i];
 
+		if (b->claim_by != 0 && now >= b->claim_by)
+			b->close_by = now;
+		else if (b->claim_by != 0 && b->claim_by < next)
+			next = b->claim_by;
 		if (b->close_by == 0)
 			continue;
 		if (now < b->close_by && is_waiting(b->fd)) {
-			next = now + LOOK_MS;
+			next = now + LOOK_MS;	/* the soonest there is */
 			continue;
 		}
 		shut(b->fd);

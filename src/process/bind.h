@@ -25,6 +25,12 @@ struct bound {
 	bool		 lent;		/* not ours to shut, nor its path */
 	bool		 heir;		/* it will be: of our predecessor */
 	bool		 fresh;		/* of a generation not in effect yet */
+	bool		 mapped;	/* an agent's, or a hub's: of no
+					   generation */
+	pid_t		 owner;		/* who asked: 0, the broker; a link */
+	uint32_t	 id;		/* by which that one knows it; 0 */
+	int64_t		 claim_by;	/* io_now_ms(), to be asked for again;
+					   or 0 */
 	int64_t		 close_by;	/* io_now_ms(); 0: it is wanted */
 };
 
@@ -91,6 +97,16 @@ void	 bind_commit(struct ports *ports, const struct conf *conf,
  * in every process, and give the rest back the options it had.
  */
 void	 bind_abandon(struct ports *ports);
+
+/*
+ * A socket at that address, which its owner, 0 or a process, knows by that
+ * id.  One that is mapped already is the same.  NULL with errno.
+ */
+struct bound	*bind_map(struct ports *ports, const struct net_addr *a,
+		    pid_t owner, uint32_t id);
+void		 bind_unmap(struct ports *ports, pid_t owner, uint32_t id);
+/* The owner is no more: who comes after it asks for those that it wants. */
+void		 bind_orphan(struct ports *ports, pid_t owner);
 
 /*
  * Close what is to be closed and has no connection waiting, or has had its

@@ -3,11 +3,15 @@
  * user of a topic a connection to one.
  *
  *	from	may ask
- *	master	MSG_CONF, MSG_MEET, MSG_COMMIT, MSG_FORGET
+ *	master	MSG_CONF, MSG_MEET, MSG_COMMIT, MSG_FORGET, MSG_DRAIN, and
+ *		what answers MSG_BIND
  *	worker	MSG_AGENT_JOIN, and after it MSG_AGENT_REGISTER,
- *		MSG_AGENT_WITHDRAW, MSG_AGENT_HEALTH; MSG_DATA_JOIN;
+ *		MSG_AGENT_WITHDRAW, MSG_AGENT_HEALTH, MSG_AGENT_MAP;
+ *		MSG_DATA_JOIN;
+ *		MSG_NETROXY_JOIN; MSG_NETROXY_DATA;
  *		MSG_TOPIC_OPEN, and after it MSG_TOPIC_AGAIN
- *	control	MSG_AGENTS, MSG_TOPICS, MSG_AGENT_DRAIN
+ *	control	MSG_AGENTS, MSG_TOPICS, MSG_AGENT_DRAIN, MSG_MAPPINGS,
+ *		MSG_MAPPING_SET
  *
  * It waits for nobody, dials nobody, and reads no byte that came from a
  * network: connections that are parked lie here unread.  Who an agent is it
@@ -34,9 +38,12 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "base/sig.h"
+#include "policy/assign.h"
+#include "policy/conf_assign.h"
 #include "policy/conf_tunnel.h"
 #include "policy/registry.h"
 #include "process/broker_ask.h"
+#include "process/callers.h"
 #include "process/channel.h"
 #include "process/proc.h"
 #include "process/role.h"
@@ -44,6 +51,8 @@
 
 #define RESERVE_FDS	64	/* not for workers */
 #define TICKET_MS	30000	/* to present one */
+#define NETROXY_MS	3000	/* a client that cannot dial does not say so */
+#define NETROXY_TOPICS	"netroxy."
 #define SERIALS		1024	/* grants that were used, remembered */
 #define LIST_MAX	(MSG_PAYLOAD_MAX - 256)	/* bytes of an answer */
 
@@ -63,7 +72,7 @@ struct parked {
 	struct watch			 watch;
 	uint8_t				 name[TUNNEL_TICKET];
 	struct tunnel_ticket_keys	 keys;
-	bool				 tls;
+	bool				 tls, raw;
 	char				 agent[TUNNEL_ID_MAX + 1];
 };
 
@@ -84,10 +93,15 @@ struct peer {
 	struct reg_link	*link;
 	char		 agent[TUNNEL_ID_MAX + 1];
 	bool		 tls;		/* the agent's link is */
+	bool		 raw;		/* it is a Netroxy client's port: */
+	struct netroxy_port netroxy;
 	uint8_t		 tickets[TUNNEL_KEY];
+	uint64_t	 denied;	/* its requests for ports that were said to
+					   be, as it asks again */
 	struct reg_user	*user;
 	char		 topic[TUNNEL_TOPIC_MAX + 1];	/* that it wants */
 	LIST_ENTRY(peer) next;
+	RB_ENTRY(peer)	 by_port;	/* if raw */
 };
 
 struct broker {
@@ -100,11 +114,15 @@ struct broker {
 	size_t		 nmeets;
 	LIST_HEAD(, peer) peers;
 	size_t		 npeers, npeers_max, nagents;
+	RB_HEAD(raws, peer) raws;
 	RB_HEAD(tickets, ticket) tickets;
 	TAILQ_HEAD(, ticket) by_age;
 	uint64_t	 serials[SERIALS];
 	size_t		 nserials;
 	uint8_t		 grant_key[GRANT_KEY];
+	struct paces	*paces;
+	struct callers	*callers;
+	struct mappings	*mappings;	/* their table */
 };
 
 static int
@@ -113,6 +131,19 @@ compare(const struct ticket *a, const struct ticket *b)
 	return memcmp(a->name, b->name, sizeof(a->name));
 }
 
+static int
+compare_raws(const struct peer *a, const struct peer *b)
+{
+	int	 rc = memcmp(a->netroxy.token, b->netroxy.token,
+		    sizeof(a->netroxy.token));
+
+	return rc != 0 ? rc : a->netroxy.port - b->netroxy.port;
+}
+
+RB_PROTOTYPE_INTERNAL(raws, peer, by_port, compare_raws,
+    static __attribute__((unused)))
+RB_GENERATE_INTERNAL(raws, peer, by_port, compare_raws,
+    static __attribute__((unused)))
 RB_PROTOTYPE_INTERNAL(tickets, ticket, link, compare,
     static __attribute__((unused)))
 RB_GENERATE_INTERNAL(tickets, ticket, link, compare,
@@ -186,11 +217,14 @@ forget_tickets(struct broker *b, const struct peer *gate)
 static void
 expire_tickets(struct broker *b, int64_t now)
 {
-	struct ticket	*t;
+	struct ticket	*t, *next;
 
-	while ((t = TAILQ_FIRST(&b->by_age)) != NULL && t->until <= now) {
+	for (t = TAILQ_FIRST(&b->by_age); t != NULL; t = next) {
 		struct peer	*gate = t->gate;
 
+		next = TAILQ_NEXT(t, by_age);
+		if (now < t->until)
+			continue;
 		free_ticket(b, t);
 		registry_lost(b->registry, gate->link, now);
 	}
@@ -237,12 +271,12 @@ op_rule(void *ctx, const char *topic, struct reg_rule *rule)
 	rule->waiting = t->waiting;
 }
 
-/* Is the session to stay where it is counted? */
+/* Is the session to stay where others count it? */
 static bool
 is_counted(const struct broker *b, const char *agent, const char *topic)
 {
 	const struct conf	*conf = conf_now(b);
-	const struct conf_agent	*a = conf_agent_find(conf, agent);
+	const struct conf_agent	*a = conf_agent_of(conf, agent);
 	const struct conf_topic	*t = conf_topic_find(conf, topic);
 
 	return (a != NULL && a->max_sessions > 0) || (t != NULL &&
@@ -252,22 +286,28 @@ is_counted(const struct broker *b, const char *agent, const char *topic)
 static void
 op_pair(void *ctx, void *user, void *parked, void *link)
 {
+	struct broker		*b = ctx;
 	const struct peer	*p = user;
 	struct parked		*k = parked;
+	const int		 fds[2] = { k->watch.fd, paces_fd(b->paces) };
 	struct broker_found	 f;
 	uint8_t			 buf[1 + sizeof(f)];
+	bool			 paced;
 
 	(void)link;
 	memset(&f, 0, sizeof(f));
 	memcpy(f.ticket, k->name, sizeof(f.ticket));
 	f.keys = k->keys;
 	f.tls = k->tls;
-	f.counted = is_counted(ctx, k->agent, p->topic);
+	f.raw = k->raw;
+	paced = paces_find(b->paces, conf_now(b), k->agent, p->topic,
+	    &f.paces);
+	f.counted = paced || is_counted(b, k->agent, p->topic);
 	memcpy(f.agent, k->agent, sizeof(f.agent));
 	buf[0] = TUNNEL_OK;
 	memcpy(buf + 1, &f, sizeof(f));
-	if (channel_send_id_fd(p->watch.fd, MSG_TOPIC_OPEN + 1, p->id, buf,
-	    sizeof(buf), k->watch.fd) == -1) {
+	if (channel_send_id_fds(p->watch.fd, MSG_TOPIC_OPEN + 1, p->id, buf,
+	    sizeof(buf), fds, paced ? 2 : 1) == -1) {
 		log_warn("a process of pool %s takes no connection: %s",
 		    p->pool, strerror(errno));
 		(void)shutdown(p->watch.fd, SHUT_RDWR);
@@ -293,7 +333,7 @@ make_ticket(struct broker *b, struct peer *gate, int64_t now)
 	struct ticket	*t = mem_calloc(1, sizeof(*t));
 
 	t->gate = gate;
-	t->until = now + TICKET_MS;
+	t->until = now + (gate->raw ? NETROXY_MS : TICKET_MS);
 	if (RAND_bytes(t->name, sizeof(t->name)) != 1 ||
 	    tunnel_ticket_keys(gate->tickets, t->name, &t->keys) == -1)
 		log_fatal(1, "no random numbers");
@@ -365,7 +405,77 @@ static const struct registry_ops	 ops = {
 	.tell = op_tell, .random = op_random,
 };
 
+/* --- what became of a mapping */
+
+static void
+answer_operator(struct peer *p, uint32_t id, enum tunnel_code code,
+    const struct net_addr *a)
+{
+	char	 text[1 + NET_TEXT_MAX];
+	size_t	 n = 1;
+
+	text[0] = (char)code;
+	if (a != NULL)
+		n += strlen(net_text(a, text + 1, sizeof(text) - 1));
+	p->id = id;
+	tell(p, MSG_MAPPING_SET + 1, text, n);
+}
+
+static void
+answer_agent(struct peer *p, uint32_t number, enum tunnel_code code,
+    const struct net_addr *a)
+{
+	struct map_answer	 answer;
+	char			 text[NET_TEXT_MAX];
+	uint64_t		 bit = (uint64_t)1 << number % 64;
+
+	memset(&answer, 0, sizeof(answer));
+	answer.number = number;
+	answer.code = (uint8_t)code;
+	if (a != NULL)
+		answer.addr = *a;
+	if (code == TUNNEL_OK)
+		log_info("agent %s has port %s", p->agent,
+		    net_text(a, text, sizeof(text)));
+	else if ((p->denied & bit) == 0)
+		log_warn("agent %s does not have a port that it wants: %s",
+		    p->agent, tunnel_code_text(code));
+	p->denied = code == TUNNEL_OK ? p->denied & ~bit : p->denied | bit;
+	p->id = 0;
+	tell(p, MSG_AGENT_MAP + 1, &answer, sizeof(answer));
+}
+
+static void
+op_answer(void *ctx, const struct mappings_asker *asker,
+    enum tunnel_code code, const struct net_addr *a)
+{
+	struct peer	*p = asker->owner;
+
+	(void)ctx;
+	if (p->role == ROLE_CONTROL)
+		answer_operator(p, asker->number, code, a);
+	else
+		answer_agent(p, asker->number, code, a);
+}
+
+static const struct conf *
+op_conf(void *ctx)
+{
+	return conf_now(ctx);
+}
+
+static const struct callers_ops	 caller_ops = { op_conf, op_answer };
+
 /* --- what workers ask */
+
+/* How long an agent's ports stay open without it. */
+static int64_t
+ports_hold(const struct broker *b, const char *agent)
+{
+	const struct conf_agent	*a = conf_agent_of(conf_now(b), agent);
+
+	return a != NULL ? a->ports_hold : 0;
+}
 
 static void
 drop(struct peer *p)
@@ -373,7 +483,10 @@ drop(struct peer *p)
 	struct broker	*b = p->all;
 
 	loop_unwatch(b->loop, &p->watch);
+	mappings_forget(b->mappings, p);
 	if (p->link != NULL) {
+		mappings_leave(b->mappings, p->agent, ports_hold(b, p->agent),
+		    io_now_ms());
 		log_info("agent %s has left", p->agent);
 		forget_tickets(b, p);
 		b->nagents--;
@@ -382,6 +495,8 @@ drop(struct peer *p)
 	}
 	if (p->user != NULL)
 		registry_close(b->registry, p->user, io_now_ms());
+	if (p->raw)
+		RB_REMOVE(raws, &b->raws, p);
 	close(p->watch.fd);
 	LIST_REMOVE(p, next);
 	b->npeers--;
@@ -419,35 +534,133 @@ open_grant(struct peer *p, struct rd *r, enum tunnel_mode mode,
 	return 0;
 }
 
+/* The peer is a link from here on, of an agent that may be here. */
+static void
+enrol(struct peer *p, const struct conf_agent *a, const struct grant_text *g,
+    const char *link)
+{
+	struct broker			*b = p->all;
+	const struct reg_limits		 limits = {
+		a->max_sessions, a->rate.count, a->rate.ms, p->raw,
+	};
+
+	snprintf(p->agent, sizeof(p->agent), "%s", link);
+	memcpy(p->tickets, g->tickets, sizeof(p->tickets));
+	p->tls = g->tls;
+	p->link = registry_join(b->registry, p, p->agent, &limits,
+	    io_now_ms());
+	b->nagents++;
+	mappings_join(b->mappings, p->agent, io_now_ms());
+	set_title(b);
+	log_info("agent %s is here%s", p->agent, p->tls ? "" :
+	    ", not protected by TLS");
+}
+
+/* What keeps an agent out; TUNNEL_OK: nothing does. */
+static enum tunnel_code
+may_join(const struct broker *b, const struct conf_agent *a, bool netroxy)
+{
+	if (a == NULL || (a->netroxy_password_file[0] != '\0') != netroxy)
+		return TUNNEL_BAD_LOGIN;
+	return b->nagents >= (size_t)conf_now(b)->agents_max ?
+	    TUNNEL_TOO_MANY : TUNNEL_OK;
+}
+
 static int
 on_join(void *ctx, struct rd *r, int *fds)
 {
 	struct peer		*p = ctx;
-	struct broker		*b = p->all;
 	const struct conf_agent	*a;
 	struct grant_text	 g;
+	enum tunnel_code	 code;
 
 	(void)fds;
 	if (p->link != NULL || p->user != NULL ||
 	    open_grant(p, r, TUNNEL_CONTROL, &g) == -1)
 		return -1;
+	a = conf_agent_find(conf_now(p->all), g.id);
+	code = may_join(p->all, a, false);
+	tell_code(p, MSG_AGENT_JOIN + 1, code);
+	if (code == TUNNEL_OK)
+		enrol(p, a, &g, g.id);
+	OPENSSL_cleanse(&g, sizeof(g));
+	return 0;
+}
+
+/* Netroxy has no words for addresses: all, or the only one that it may have. */
+static struct net_addr
+address_for(const struct conf_agent *a)
+{
+	struct net_spec	 spec;
+	char		 text[ACCESS_TEXT_MAX + 8], at[ACCESS_TEXT_MAX];
+	const char	*why;
+
+	if (a->addresses.n > 0) {
+		(void)access_net_text(&a->addresses.v[0], at, sizeof(at));
+		snprintf(text, sizeof(text), strchr(at, ':') != NULL ?
+		    "[%s]:1" : "%s:1", at);
+		if (net_parse(text, false, &spec, &why) == 0 &&
+		    spec.kind == NET_ADDR) {
+			net_set_port(&spec.addr, 0);
+			return spec.addr;
+		}
+	}
+	(void)net_parse("0.0.0.0:1", false, &spec, &why);
+	net_set_port(&spec.addr, 0);
+	return spec.addr;
+}
+
+/* A port of a Netroxy client: a link, a topic and a mapping in one. */
+static int
+on_netroxy(void *ctx, struct rd *r, int *fds)
+{
+	struct peer		*p = ctx;
+	struct broker		*b = p->all;
+	const uint8_t		*payload;
+	const struct conf_agent	*a;
+	struct grant_text	 g;
+	struct mappings_asker	 asker = { p, 0 };
+	struct mappings_want	 want = { .pool = p->pool };
+	char			 link[2 * TUNNEL_ID_MAX];
+	char			 topic[sizeof(link) + sizeof(NETROXY_TOPICS)];
+	enum tunnel_code	 code;
+
+	(void)fds;
+	if (p->link != NULL || p->user != NULL || p->raw ||
+	    open_grant(p, r, TUNNEL_CONTROL, &g) == -1)
+		return -1;
+	payload = rd_take(r, sizeof(p->netroxy));
+	if (payload == NULL)
+		return -1;
+	memcpy(&p->netroxy, payload, sizeof(p->netroxy));
+	asker.number = p->netroxy.port;
+	snprintf(link, sizeof(link), "%s:%u", g.id, p->netroxy.port);
 	a = conf_agent_find(conf_now(b), g.id);
-	if (a == NULL || b->nagents >= (size_t)conf_now(b)->agents_max) {
-		tell_code(p, MSG_AGENT_JOIN + 1, a == NULL ?
-		    TUNNEL_BAD_LOGIN : TUNNEL_TOO_MANY);
+	code = p->netroxy.port == 0 ? TUNNEL_PORT_DENIED :
+	    may_join(b, a, true);
+	p->raw = code == TUNNEL_OK &&
+	    RB_INSERT(raws, &b->raws, p) == NULL;
+	if (!p->raw) {
+		snprintf(p->agent, sizeof(p->agent), "%s", g.id);
+		op_answer(b, &asker, code == TUNNEL_OK ? TUNNEL_BROKEN : code,
+		    NULL);
 		return 0;
 	}
-	memcpy(p->agent, g.id, sizeof(p->agent));
-	memcpy(p->tickets, g.tickets, sizeof(p->tickets));
-	p->tls = g.tls;
+	enrol(p, a, &g, link);
 	OPENSSL_cleanse(&g, sizeof(g));
-	tell_code(p, MSG_AGENT_JOIN + 1, TUNNEL_OK);
-	p->link = registry_join(b->registry, p, p->agent, a->max_sessions,
+	snprintf(topic, sizeof(topic), NETROXY_TOPICS "%s.%u", a->id,
+	    p->netroxy.port);
+	code = registry_register(b->registry, p->link, topic, 1,
 	    io_now_ms());
-	b->nagents++;
-	set_title(b);
-	log_info("agent %s is here%s", p->agent, p->tls ? "" :
-	    ", not protected by TLS");
+	want.agent = p->agent;
+	want.topic = topic;
+	want.at.addr = address_for(a);
+	want.at.low = want.at.high = p->netroxy.port;
+	want.open = p->netroxy.open;
+	if (code != TUNNEL_OK)
+		op_answer(b, &asker, code, NULL);
+	else
+		mappings_map(b->mappings, &want, &asker);
 	return 0;
 }
 
@@ -463,6 +676,21 @@ take_topic(struct rd *r, char topic[TUNNEL_TOPIC_MAX + 1])
 	memcpy(topic, p, len);
 	topic[len] = '\0';
 	return 0;
+}
+
+/* Topics that we name are for whom we name them. */
+static bool
+may_publish(const struct conf *conf, const struct conf_agent *a,
+    const char *topic)
+{
+	const struct conf_assign	*s;
+
+	if (strncmp(topic, ASSIGN_TOPICS, strlen(ASSIGN_TOPICS)) == 0) {
+		s = conf_assign_find(conf, a->id, topic);
+		return s != NULL && !s->by_agent;
+	}
+	return conf_allows_topic(&a->publish, topic) &&
+	    strncmp(topic, NETROXY_TOPICS, strlen(NETROXY_TOPICS)) != 0;
 }
 
 static int
@@ -482,7 +710,7 @@ on_register(void *ctx, struct rd *r, int *fds)
 	a = conf_agent_find(conf_now(p->all), p->agent);
 	if (p->link == NULL)
 		code = TUNNEL_SUPERSEDED;
-	else if (a != NULL && conf_allows_topic(&a->publish, topic))
+	else if (a != NULL && may_publish(conf_now(p->all), a, topic))
 		code = registry_register(p->all->registry, p->link, topic,
 		    weight, io_now_ms());
 	if (code == TUNNEL_OK)
@@ -507,9 +735,57 @@ on_withdraw(void *ctx, struct rd *r, int *fds)
 	(void)rd_u32(r);
 	if (take_topic(r, topic) == -1)
 		return -1;
-	if (p->link != NULL)
+	if (p->link != NULL) {
 		registry_withdraw(p->all->registry, p->link, topic,
 		    io_now_ms());
+		mappings_withdraw(p->all->mappings, p->agent, topic);
+	}
+	return 0;
+}
+
+/* Can users of the pool's mappings be given TLS? */
+static bool
+has_certificate(const struct broker *b, const char *pool)
+{
+	const struct conf	*conf = conf_now(b);
+	size_t			 i = conf_mapped_listener(conf, pool);
+
+	return i != CONF_NOWHERE && conf->listeners[conf->listeners[i].hub].
+	    tls.mode != CONF_TLS_OFF;
+}
+
+/* It has a port for what it may publish. */
+static int
+on_map(void *ctx, struct rd *r, int *fds)
+{
+	struct peer		*p = ctx;
+	const uint8_t		*payload = rd_take(r, sizeof(struct map_ask));
+	const struct conf_agent	*a = conf_agent_find(conf_now(p->all),
+				    p->agent);
+	struct map_ask		 ask;
+	struct mappings_asker	 asker = { p, 0 };
+	struct mappings_want	 want;
+
+	(void)fds;
+	if (payload == NULL)
+		return -1;
+	memcpy(&ask, payload, sizeof(ask));
+	if (!tunnel_is_topic(ask.topic, strnlen(ask.topic,
+	    sizeof(ask.topic))))
+		return -1;
+	want = (struct mappings_want){
+		.agent = p->agent, .pool = p->pool, .topic = ask.topic,
+		.at = ask.at, .open = ask.open, .tls = ask.tls,
+	};
+	asker.number = ask.number;
+	if (p->link == NULL)
+		op_answer(p->all, &asker, TUNNEL_SUPERSEDED, NULL);
+	else if (a == NULL || !may_publish(conf_now(p->all), a, ask.topic))
+		op_answer(p->all, &asker, TUNNEL_NOT_ALLOWED, NULL);
+	else if (ask.tls && !has_certificate(p->all, p->pool))
+		op_answer(p->all, &asker, TUNNEL_NO_CERTIFICATE, NULL);
+	else
+		mappings_map(p->all->mappings, &want, &asker);
 	return 0;
 }
 
@@ -554,41 +830,85 @@ is_genuine(const struct ticket *t, const struct peer *p, bool tls,
 	    len);
 }
 
-static int
-on_data(void *ctx, struct rd *r, int *fds)
+/* A connection that was asked for by that ticket is here. */
+static void
+park(const struct peer *p, struct ticket *t, bool tls, int *fds,
+    uint16_t answer)
 {
-	struct peer	*p = ctx;
 	struct broker	*b = p->all;
-	uint8_t		 tls = rd_u8(r);
-	const uint8_t	*name = rd_take(r, TUNNEL_TICKET);
-	struct ticket	*t = name != NULL ? find_ticket(b, name) : NULL;
-	struct parked	*k;
-	struct reg_link	*link;
+	struct parked	*k = mem_calloc(1, sizeof(*k));
+	struct reg_link	*link = t->gate->link;
 
-	if (name == NULL)
-		return -1;
-	if (!is_genuine(t, p, tls != 0, r)) {
-		tell_code(p, MSG_DATA_JOIN + 1, TUNNEL_WRONG_HUB);
-		return 0;
-	}
-	k = mem_calloc(1, sizeof(*k));
 	k->all = b;
 	memcpy(k->name, t->name, sizeof(k->name));
 	k->keys = t->keys;
-	k->tls = tls != 0;
+	k->tls = tls;
+	k->raw = t->gate->raw;
 	memcpy(k->agent, t->gate->agent, sizeof(k->agent));
 	k->watch = (struct watch){ .fd = fds[0], .run = on_parked, .ctx = k };
-	link = t->gate->link;
 	free_ticket(b, t);
 	if (loop_watch(b->loop, &k->watch, EPOLLRDHUP) == -1) {
 		free(k);
 		registry_lost(b->registry, link, io_now_ms());
-		tell_code(p, MSG_DATA_JOIN + 1, TUNNEL_BUSY);
-		return 0;
+		tell_code(p, answer, TUNNEL_BUSY);
+		return;
 	}
 	fds[0] = -1;
-	tell_code(p, MSG_DATA_JOIN + 1, TUNNEL_OK);
+	tell_code(p, answer, TUNNEL_OK);
 	registry_park(b->registry, link, k, io_now_ms());
+}
+
+static int
+on_data(void *ctx, struct rd *r, int *fds)
+{
+	struct peer	*p = ctx;
+	uint8_t		 tls = rd_u8(r);
+	const uint8_t	*name = rd_take(r, TUNNEL_TICKET);
+	struct ticket	*t = name != NULL ? find_ticket(p->all, name) : NULL;
+
+	if (name == NULL)
+		return -1;
+	if (is_genuine(t, p, tls != 0, r))
+		park(p, t, tls != 0, fds, MSG_DATA_JOIN + 1);
+	else
+		tell_code(p, MSG_DATA_JOIN + 1, TUNNEL_WRONG_HUB);
+	return 0;
+}
+
+/* The ticket that the client was asked for that connection by, if it was. */
+static struct ticket *
+netroxy_ticket(struct broker *b, const struct netroxy_port *port,
+    const char *pool)
+{
+	struct peer	 key, *gate;
+	struct ticket	*t;
+
+	key.netroxy = *port;
+	gate = RB_FIND(raws, &b->raws, &key);
+	if (gate == NULL || strcmp(gate->pool, pool) != 0)
+		return NULL;
+	TAILQ_FOREACH(t, &b->by_age, by_age)
+		if (t->gate == gate)
+			return t;
+	return NULL;
+}
+
+static int
+on_netroxy_data(void *ctx, struct rd *r, int *fds)
+{
+	struct peer		*p = ctx;
+	struct netroxy_port	 port;
+	const uint8_t		*payload = rd_take(r, sizeof(port));
+	struct ticket		*t;
+
+	if (payload == NULL)
+		return -1;
+	memcpy(&port, payload, sizeof(port));
+	t = netroxy_ticket(p->all, &port, p->pool);
+	if (t != NULL)
+		park(p, t, false, fds, MSG_NETROXY_DATA + 1);
+	else
+		tell_code(p, MSG_NETROXY_DATA + 1, TUNNEL_WRONG_HUB);
 	return 0;
 }
 
@@ -607,7 +927,7 @@ may_open(struct peer *p, const struct grant_text *g, const char *topic)
 		if (conf_pool_may_open(b->s->generations[i].conf, p->pool,
 		    topic))
 			return true;
-	return false;
+	return mappings_lead(b->mappings, p->pool, topic);
 }
 
 static int
@@ -625,8 +945,13 @@ on_open(void *ctx, struct rd *r, int *fds)
 	    take_topic(r, topic) == -1)
 		return -1;
 	if (!may_open(p, granted != 0 ? &g : NULL, topic)) {
-		if (granted == 0)
+		if (granted == 0 && conf_mapped_listener(conf_now(p->all),
+		    p->pool) == CONF_NOWHERE)
 			return -1;	/* its own configuration says so */
+		if (granted == 0) {	/* its mapping has just ended */
+			tell_code(p, MSG_TOPIC_OPEN + 1, TUNNEL_NO_AGENT);
+			return 0;
+		}
 		log_warn("agent %s may not reach topic %s", g.id, topic);
 		tell_code(p, MSG_TOPIC_OPEN + 1, TUNNEL_NOT_ALLOWED);
 		return 0;
@@ -640,12 +965,15 @@ static int
 on_again(void *ctx, struct rd *r, int *fds)
 {
 	struct peer	*p = ctx;
+	uint8_t		 elsewhere = rd_u8(r);
 
-	(void)r;
 	(void)fds;
-	if (p->user == NULL)
+	if (p->user == NULL || !rd_end(r) || elsewhere > 1)
 		return -1;
-	registry_again(p->all->registry, p->user, io_now_ms());
+	if (elsewhere != 0)
+		registry_elsewhere(p->all->registry, p->user, io_now_ms());
+	else
+		registry_again(p->all->registry, p->user, io_now_ms());
 	return 0;
 }
 
@@ -686,7 +1014,8 @@ on_agents(void *ctx, struct rd *r, int *fds)
 	(void)fds;
 	if (take_name(r, after, sizeof(after)) == -1)
 		return -1;
-	while (n < LIST_MAX && registry_next_link(b->registry, after, &f)) {
+	while (n < LIST_MAX && registry_next_link(b->registry, after, &f,
+	    io_now_ms())) {
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s "
 		    "topics=%zu sessions=%zu parked=%zu waiting=%zu "
 		    "seconds=%" PRId64 " tls=%d drained=%d\n", f.id, f.topics,
@@ -729,7 +1058,7 @@ is_known(const struct broker *b, const char *name)
 {
 	const struct conf	*conf = conf_now(b);
 
-	if (conf_agent_find(conf, name) != NULL)
+	if (conf_agent_of(conf, name) != NULL)
 		return true;
 	if (!tunnel_is_topic(name, strlen(name)))
 		return false;
@@ -759,17 +1088,125 @@ on_drain(void *ctx, struct rd *r, int *fds)
 	return 0;
 }
 
+/* The mapping at that address, as people write it. */
+static uint32_t
+mapping_named(const struct broker *b, const char *name)
+{
+	struct mappings_facts	 f;
+	char			 text[NET_TEXT_MAX];
+
+	for (uint32_t id = 0; mappings_next(b->mappings, id, &f); id = f.id)
+		if (strcmp(net_text(&f.addr, text, sizeof(text)), name) == 0)
+			return f.id;
+	return name[0] == '\0' ? 0 : UINT32_MAX;
+}
+
+static int
+on_mappings(void *ctx, struct rd *r, int *fds)
+{
+	const struct peer	*p = ctx;
+	const struct broker	*b = p->all;
+	struct mappings_facts	 f;
+	char			 after[NET_TEXT_MAX], at[NET_TEXT_MAX];
+	char			 text[MSG_PAYLOAD_MAX];
+	uint32_t		 id;
+	size_t			 n = 0;
+
+	(void)fds;
+	if (take_name(r, after, sizeof(after)) == -1)
+		return -1;
+	id = mapping_named(b, after);
+	for (; n < LIST_MAX && mappings_next(b->mappings, id, &f); id = f.id)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s "
+		    "topic=%s agent=%s agents=%zu open=%d tls=%d here=%d\n",
+		    net_text(&f.addr, at, sizeof(at)), f.topic, f.agent,
+		    f.agents, f.open, f.tls, f.here);
+	tell(p, MSG_MAPPINGS + 1, text, n);
+	return 0;
+}
+
+/* Whose workers serve what an operator maps. */
+static const char *
+first_pool(const struct broker *b)
+{
+	const struct conf	*conf = conf_now(b);
+
+	for (size_t i = 0; i < conf->nlisteners; i++)
+		if (conf->listeners[i].protocol == CONF_MAPPED)
+			return conf->listeners[i].pool;
+	return NULL;
+}
+
+static void
+map_by_operator(struct peer *p, const struct map_set *set,
+    const struct mappings_asker *asker)
+{
+	struct broker			*b = p->all;
+	const struct mappings_want	 want = {
+		.agent = "", .pool = first_pool(b), .topic = set->topic,
+		.at = set->at, .open = true, .tls = set->tls,
+	};
+
+	if (want.pool == NULL)
+		op_answer(b, asker, TUNNEL_NO_AGENT, NULL);
+	else if (want.tls && !has_certificate(b, want.pool))
+		op_answer(b, asker, TUNNEL_NO_CERTIFICATE, NULL);
+	else
+		mappings_map(b->mappings, &want, asker);
+}
+
+static int
+on_mapping_set(void *ctx, struct rd *r, int *fds)
+{
+	struct peer		*p = ctx;
+	const uint8_t		*payload = rd_take(r, sizeof(struct map_set));
+	struct mappings_asker	 asker = { p, p->id };
+	struct map_set		 set;
+	struct net_addr		 a;
+
+	(void)fds;
+	if (payload == NULL)
+		return -1;
+	memcpy(&set, payload, sizeof(set));
+	a = set.at.addr;
+	if (a.len == 0)
+		a.u.sa.sa_family = AF_INET;
+	net_set_port(&a, set.at.low);
+	switch (set.what) {
+	case MAP_ADD:
+		if (!tunnel_is_topic(set.topic, strnlen(set.topic,
+		    sizeof(set.topic))))
+			return -1;
+		map_by_operator(p, &set, &asker);
+		return 0;
+	case MAP_DROP:
+		mappings_unmap(p->all->mappings, &a, &asker);
+		return 0;
+	case MAP_OPEN:
+	case MAP_CLOSE:
+		mappings_set_open(p->all->mappings, &a, set.what == MAP_OPEN,
+		    &asker);
+		return 0;
+	}
+	return -1;
+}
+
 static const struct channel_rule requests[] = {
 	{ MSG_AGENT_JOIN,	ROLE_WORKER,	0,	on_join },
 	{ MSG_AGENT_REGISTER,	ROLE_WORKER,	0,	on_register },
 	{ MSG_AGENT_WITHDRAW,	ROLE_WORKER,	0,	on_withdraw },
 	{ MSG_AGENT_HEALTH,	ROLE_WORKER,	0,	on_health },
+	{ MSG_AGENT_MAP,	ROLE_WORKER,	0,	on_map },
 	{ MSG_DATA_JOIN,	ROLE_WORKER,	1,	on_data },
+	{ MSG_NETROXY_JOIN,	ROLE_WORKER,	0,	on_netroxy },
+	{ MSG_NETROXY_DATA,	ROLE_WORKER,	1,	on_netroxy_data },
 	{ MSG_TOPIC_OPEN,	ROLE_WORKER,	0,	on_open },
 	{ MSG_TOPIC_AGAIN,	ROLE_WORKER,	0,	on_again },
 	{ MSG_AGENTS,		ROLE_CONTROL,	0,	on_agents },
 	{ MSG_TOPICS,		ROLE_CONTROL,	0,	on_topics },
 	{ MSG_AGENT_DRAIN,	ROLE_CONTROL,	0,	on_drain },
+	{ MSG_MAPPINGS,		ROLE_CONTROL,	0,	on_mappings },
+	{ MSG_MAPPING_SET,	ROLE_CONTROL,	0,	on_mapping_set },
 };
 
 static void
@@ -886,7 +1323,7 @@ evict_strangers(struct broker *b)
 	struct peer	*p;
 
 	LIST_FOREACH(p, &b->peers, next) {
-		if (p->link == NULL || conf_agent_find(conf_now(b),
+		if (p->link == NULL || conf_agent_of(conf_now(b),
 		    p->agent) != NULL)
 			continue;
 		registry_leave(b->registry, p->link, io_now_ms());
@@ -907,6 +1344,8 @@ on_commit(void *ctx, struct rd *r, int *fds)
 	b->s->committed = gen->number;
 	log_init("broker", (enum logline_level)gen->conf->log.level);
 	evict_strangers(b);
+	paces_tidy(b->paces, gen->conf);
+	mappings_review(b->mappings);
 	set_title(b);
 	return 0;
 }
@@ -917,9 +1356,34 @@ on_forget(void *ctx, struct rd *r, int *fds)
 	return setup_on_forget(((struct broker *)ctx)->s, r, fds);
 }
 
+static int
+on_bound(void *ctx, struct rd *r, int *fds)
+{
+	return callers_bound(((struct broker *)ctx)->callers, r, fds);
+}
+
+static int
+on_not_bound(void *ctx, struct rd *r, int *fds)
+{
+	(void)fds;
+	return callers_not_bound(((struct broker *)ctx)->callers, r);
+}
+
+static int
+on_replaced(void *ctx, struct rd *r, int *fds)
+{
+	(void)r;
+	(void)fds;
+	callers_drain(((struct broker *)ctx)->callers);
+	return 0;
+}
+
 static const struct channel_rule orders[] = {
 	{ MSG_CONF,	ROLE_MASTER,	1,	on_conf },
-	{ MSG_MEET,	ROLE_MASTER,	1,	on_meet_given },
+	{ MSG_MEET,	ROLE_MASTER,	2,	on_meet_given },
+	{ MSG_BOUND,	ROLE_MASTER,	1,	on_bound },
+	{ MSG_NOT_BOUND, ROLE_MASTER,	0,	on_not_bound },
+	{ MSG_DRAIN,	ROLE_MASTER,	0,	on_replaced },
 	{ MSG_COMMIT,	ROLE_MASTER,	0,	on_commit },
 	{ MSG_FORGET,	ROLE_MASTER,	0,	on_forget },
 };
@@ -942,6 +1406,7 @@ on_clock(void *ctx)
 	int64_t		 now = io_now_ms(), next;
 
 	expire_tickets(b, now);
+	(void)mappings_tick(b->mappings, now);
 	next = registry_tick(b->registry, now);
 	loop_set(b->loop, &b->clock, next);
 }
@@ -962,9 +1427,11 @@ begin(struct broker *b)
 	OPENSSL_cleanse(b->s->start.grant_key,
 	    sizeof(b->s->start.grant_key));
 	b->registry = registry_new(&ops, b);
+	b->paces = paces_new();
 	b->npeers_max = peers_max();
 	LIST_INIT(&b->peers);
 	RB_INIT(&b->tickets);
+	RB_INIT(&b->raws);
 	TAILQ_INIT(&b->by_age);
 	b->master = (struct watch){
 		.fd = b->s->channel, .run = on_master, .ctx = b,
@@ -975,6 +1442,8 @@ begin(struct broker *b)
 		log_fatal(1, "epoll: %s", strerror(errno));
 	for (size_t i = 0; i < b->s->nmeets; i++)
 		add_meet(b, &b->s->meets[i]);
+	b->callers = callers_new(b->s, b->loop, &caller_ops, b);
+	b->mappings = callers_mappings(b->callers);
 	on_clock(b);
 }
 
@@ -986,7 +1455,7 @@ broker_main(struct setup *s)
 	struct broker		*b = &broker;
 
 	sig_init(signals);
-	sandbox_enter();
+	sandbox_enter(ROLE_BROKER, s->conf, NULL);
 	b->s = s;
 	begin(b);
 	set_title(b);

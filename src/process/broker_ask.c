@@ -20,7 +20,7 @@ struct answer {
 	bool			 there;
 	uint8_t			 code;
 	struct broker_found	*found;
-	int			 fd;
+	int			 fd, paces;
 };
 
 void
@@ -139,11 +139,25 @@ on_found(void *ctx, struct rd *r, int *fds)
 	return 0;
 }
 
+static int
+on_found_paced(void *ctx, struct rd *r, int *fds)
+{
+	struct answer	*a = ctx;
+
+	if (on_found(ctx, r, fds) == -1)
+		return -1;
+	a->paces = fds[1];
+	fds[1] = -1;
+	return 0;
+}
+
 static const struct channel_rule answers[] = {
 	{ MSG_AGENT_JOIN + 1,	ROLE_BROKER,	0,	on_code },
 	{ MSG_DATA_JOIN + 1,	ROLE_BROKER,	0,	on_code },
+	{ MSG_NETROXY_DATA + 1,	ROLE_BROKER,	0,	on_code },
 	{ MSG_TOPIC_OPEN + 1,	ROLE_BROKER,	0,	on_code },
 	{ MSG_TOPIC_OPEN + 1,	ROLE_BROKER,	1,	on_found },
+	{ MSG_TOPIC_OPEN + 1,	ROLE_BROKER,	2,	on_found_paced },
 };
 
 static int
@@ -203,14 +217,49 @@ broker_park(struct broker_line *b, int fd, const uint8_t *ticket,
 	return hear(b, &a, -1, deadline, told, end);
 }
 
-static int
-ask_open(struct broker_line *b, const char *topic, const uint8_t *grant)
+int
+broker_netroxy_join(struct broker_line *b, const uint8_t *grant,
+    const struct netroxy_port *port, int64_t deadline,
+    const struct told *told, enum end *end)
 {
+	uint8_t		 buf[GRANT_SEALED + sizeof(*port)];
+
+	memcpy(buf, grant, GRANT_SEALED);
+	memcpy(buf + GRANT_SEALED, port, sizeof(*port));
+	if (broker_dial(b, deadline, told, end) == -1)
+		return -1;
+	if (channel_send(b->fd, MSG_NETROXY_JOIN, buf, sizeof(buf), NULL,
+	    0) == -1)
+		return fail(b, END_INTERNAL, strerror(errno), end);
+	return 0;
+}
+
+int
+broker_netroxy_park(struct broker_line *b, int fd,
+    const struct netroxy_port *port, int64_t deadline,
+    const struct told *told, enum end *end)
+{
+	struct answer	 a = { .fd = -1 };
+
+	if (broker_dial(b, deadline, told, end) == -1)
+		return -1;
+	if (channel_send(b->fd, MSG_NETROXY_DATA, port, sizeof(*port), &fd,
+	    1) == -1)
+		return fail(b, END_INTERNAL, strerror(errno), end);
+	return hear(b, &a, -1, deadline, told, end);
+}
+
+static int
+ask_open(struct broker_line *b, enum broker_want want, const char *topic,
+    const uint8_t *grant)
+{
+	const uint8_t	 elsewhere = want == BROKER_ELSEWHERE;
 	uint8_t		 buf[1 + GRANT_SEALED + TUNNEL_TOPIC_MAX];
 	struct wr	 w;
 
-	if (topic == NULL)
-		return channel_send(b->fd, MSG_TOPIC_AGAIN, NULL, 0, NULL, 0);
+	if (want != BROKER_TOPIC)
+		return channel_send(b->fd, MSG_TOPIC_AGAIN, &elsewhere,
+		    sizeof(elsewhere), NULL, 0);
 	wr_init(&w, buf, sizeof(buf));
 	wr_u8(&w, grant != NULL ? GRANT_SEALED : 0);
 	if (grant != NULL)
@@ -224,20 +273,22 @@ ask_open(struct broker_line *b, const char *topic, const uint8_t *grant)
 }
 
 int
-broker_open(struct broker_line *b, const char *topic, const uint8_t *grant,
-    int front, int64_t deadline, const struct told *told,
-    struct broker_found *found, int *fd, enum end *end)
+broker_open(struct broker_line *b, enum broker_want want, const char *topic,
+    const uint8_t *grant, int front, int64_t deadline,
+    const struct told *told, struct broker_found *found, int *fd, int *paces,
+    enum end *end)
 {
-	struct answer	 a = { .found = found, .fd = -1 };
+	struct answer	 a = { .found = found, .fd = -1, .paces = -1 };
 	int		 rc;
 
-	if (topic == NULL && b->fd == -1)
+	if (want != BROKER_TOPIC && b->fd == -1)
 		return fail(b, END_INTERNAL, "the broker ended", end);
 	if (broker_dial(b, deadline, told, end) == -1)
 		return -1;
-	if (ask_open(b, topic, grant) == -1)
+	if (ask_open(b, want, topic, grant) == -1)
 		return fail(b, END_INTERNAL, strerror(errno), end);
 	rc = hear(b, &a, front, deadline, told, end);
 	*fd = a.fd;
+	*paces = a.paces;
 	return rc;
 }

@@ -327,7 +327,7 @@ open_door(struct carrier *cr, const struct setup_meet *meet)
 	struct door	*d = mem_calloc(1, sizeof(*d));
 
 	d->carrier = cr;
-	d->keeper_fd = meet->keeper_fd;
+	d->keeper_fd = meet->more_fd;
 	d->ear = (struct carry_ear){ meet->fd, on_knock, d };
 	cr->doors = mem_resize(cr->doors, cr->ndoors + 1, sizeof(*cr->doors));
 	cr->doors[cr->ndoors++] = d;
@@ -597,7 +597,7 @@ carrier_main(struct setup *s)
 
 	sig_init(signals);
 	prepare(cr, s);
-	sandbox_enter();
+	sandbox_enter(ROLE_CARRIER, s->conf, NULL);
 	setup_ready(s);
 	for (;;) {
 		int64_t	 until = cr->keeper_at != 0 ? cr->keeper_at :

@@ -51,10 +51,10 @@ channel_send_id(int fd, uint16_t type, uint32_t id, const void *payload,
 }
 
 int
-channel_send_id_fd(int fd, uint16_t type, uint32_t id, const void *payload,
-    size_t len, int with)
+channel_send_id_fds(int fd, uint16_t type, uint32_t id, const void *payload,
+    size_t len, const int *fds, size_t nfds)
 {
-	return send_message(fd, type, id, payload, len, &with, 1);
+	return send_message(fd, type, id, payload, len, fds, nfds);
 }
 
 int

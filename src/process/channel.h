@@ -120,6 +120,26 @@ enum {
 	/* An agent's link to any worker of its pool; see job.h. */
 	MSG_JOB = 136,
 
+	/* The same by the broker or a link: a user of a mapping, or of what the
+	   hub assigns; see job.h, 1 fd. */
+	MSG_CALLER = 138,
+
+	/* A worker, or control, to the broker; see broker_ask.h. */
+	MSG_AGENT_MAP = 140,
+	MSG_MAPPINGS = 142,
+	MSG_MAPPING_SET = 144,
+
+	/* A worker to the broker, of Netroxy clients; see broker_ask.h. */
+	MSG_NETROXY_JOIN = 154,
+	MSG_NETROXY_DATA = 156,		/* 1 fd */
+
+	/* The broker, or a link, to the master: struct bind_ask, mapped.h. */
+	MSG_BIND = 146,
+	MSG_UNBIND = 148,	/* its id u32 */
+	/* The master answers. */
+	MSG_BOUND = 150,	/* id u32; the socket, 1 fd */
+	MSG_NOT_BOUND = 152,	/* id u32, errno u32 */
+
 	/* control to the keeper. */
 	MSG_SERVER_SET = 80,	/* generation, server, mode, weight, all u32,
 				   ~0 for as it is; answer: 0 or 1, u32 */
@@ -185,9 +205,9 @@ int	 channel_send(int fd, uint16_t type, const void *payload, size_t len,
 int	 channel_send_id(int fd, uint16_t type, uint32_t id,
 	    const void *payload, size_t len);
 
-/* The same with a descriptor. */
-int	 channel_send_id_fd(int fd, uint16_t type, uint32_t id,
-	    const void *payload, size_t len, int with);
+/* The same with descriptors. */
+int	 channel_send_id_fds(int fd, uint16_t type, uint32_t id,
+	    const void *payload, size_t len, const int *fds, size_t nfds);
 
 /* The same for a payload that is but a number. */
 int	 channel_send_u32(int fd, uint16_t type, uint32_t number);

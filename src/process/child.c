@@ -51,7 +51,7 @@ give_u32(const struct giving *g, uint16_t type, uint32_t number, int fd)
 
 static int
 give_meet(const struct giving *g, unsigned int role, const char *pool,
-    int in, int keeper)
+    int in, int more)
 {
 	uint8_t		 buf[4 + SETUP_NAME_MAX];
 	char		 name[SETUP_NAME_MAX] = "";
@@ -61,7 +61,7 @@ give_meet(const struct giving *g, unsigned int role, const char *pool,
 	wr_init(&w, buf, sizeof(buf));
 	wr_u32(&w, role);
 	wr_bytes(&w, name, sizeof(name));
-	return give(g, MSG_MEET, buf, sizeof(buf), in, keeper);
+	return give(g, MSG_MEET, buf, sizeof(buf), in, more);
 }
 
 /* Both of a lane's descriptors with a number. */
@@ -151,9 +151,10 @@ needs_file(const struct post *p, const struct generation *gen,
 	switch (p->role->id) {
 	case ROLE_SIGNER:
 	case ROLE_SPAWNER:
-	case ROLE_LINK:
 		return conf_file_is_secret(f) == (p->role->id == ROLE_SIGNER) &&
 		    conf_file_is_for(gen->conf, f, p->pool->name);
+	case ROLE_LINK:
+		return conf_file_is_for_link(gen->conf, f, p->pool->name);
 	case ROLE_DBCLIENT:
 		return conf_file_is_for_dbclient(f);
 	case ROLE_AUTH:
@@ -266,8 +267,10 @@ give_tunnel(const struct giving *g, const struct conf *conf,
 	if (conf_pool_has_broker(conf, pool->name) &&
 	    give_u32(g, MSG_SERVICE, ROLE_BROKER, pool->broker.out) == -1)
 		return -1;
-	return conf_pool_publishes(conf, pool->name) == CONF_NOWHERE ? 0 :
-	    give_u32(g, MSG_SERVICE, ROLE_LINK, pool->jobs.in);
+	if (conf_pool_publishes(conf, pool->name) == CONF_NOWHERE &&
+	    conf_mapped_listener(conf, pool->name) == CONF_NOWHERE)
+		return 0;
+	return give_u32(g, MSG_SERVICE, ROLE_LINK, pool->jobs.in);
 }
 
 static int
@@ -338,7 +341,8 @@ give_pool(const struct giving *g, unsigned int role, const struct pool *p)
 	case ROLE_AUTH:
 		return give_meet(g, ROLE_WORKER, p->name, p->auth.in, -1);
 	case ROLE_BROKER:
-		return give_meet(g, ROLE_WORKER, p->name, p->broker.in, -1);
+		return give_meet(g, ROLE_WORKER, p->name, p->broker.in,
+		    p->jobs.out);
 	case ROLE_CARRIER:
 		return give_meet(g, ROLE_WORKER, p->name, p->carriers.in,
 		    p->keeper.out);
@@ -834,6 +838,8 @@ child_bury(struct master *m, size_t i, int status)
 	close_all(&c);
 	if (is_counted(c.post))
 		atomic_store(&c.post->pool->live->workers[c.slot], 0);
+	if (c.post->role->id == ROLE_LINK)
+		bind_orphan(&m->ports, c.pid);
 	if (c.ending || m->phase >= STOPPING)
 		return;
 	if (m->phase == STARTING) {
@@ -845,6 +851,8 @@ child_bury(struct master *m, size_t i, int status)
 			    death(status, how, sizeof(how)));
 		return;
 	}
+	if (c.post->role->id == ROLE_BROKER)
+		bind_orphan(&m->ports, 0);
 	again = is_of_next(m, c.post) ? false : fill_again(m, &c);
 	log_error("%s %d %s%s", c.post->role->name, (int)c.pid,
 	    death(status, how, sizeof(how)), again ?

@@ -183,7 +183,7 @@ codes_look(struct server *s)
 	if (code_ask_still(s->codes, s->code_user) == 0) {
 		/* As if an administrator had said so. */
 		atomic_store(&s->board->victim, s->told.id);
-		(void)raise(SIG_KILLED);
+		sig_raise(SIG_KILLED);
 	}
 	code_ask_hang_up(s->codes);
 }

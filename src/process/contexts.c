@@ -111,10 +111,11 @@ static char			 hub_word[] = TUNNEL_ALPN;
 static char			*hub_words[] = { hub_word };
 static const struct conf_texts	 hub_alpn = { hub_words, 1 };
 
+/* For listener i, what listener `of' has: another one where i is mapped. */
 static int
-add_server(const struct making *m, size_t i)
+add_server(const struct making *m, size_t i, size_t of)
 {
-	const struct conf_listener	*l = &m->conf->listeners[i];
+	const struct conf_listener	*l = &m->conf->listeners[of];
 	size_t				 n = l->tls.certificate.n;
 	struct tls_identity		*ids = mem_calloc(n + 1, sizeof(*ids));
 	const struct tls_server_options	 o = {
@@ -124,16 +125,16 @@ add_server(const struct making *m, size_t i)
 		.ciphersuites = l->tls.ciphersuites,
 		.curves = l->tls.curves,
 		.verify = (enum tls_client_verify)l->tls.client_verify,
-		.client_ca = file_of(m, CONF_FILE_CLIENT_CA, i, 0),
-		.client_crl = file_of(m, CONF_FILE_CLIENT_CRL, i, 0),
-		.ocsp = file_of(m, CONF_FILE_OCSP, i, 0),
-		.alpn = alpn_of(l->protocol == CONF_HUB ? &hub_alpn :
-		    &l->tls.alpn),
+		.client_ca = file_of(m, CONF_FILE_CLIENT_CA, of, 0),
+		.client_crl = file_of(m, CONF_FILE_CLIENT_CRL, of, 0),
+		.ocsp = file_of(m, CONF_FILE_OCSP, of, 0),
+		.alpn = alpn_of(i == of && l->protocol == CONF_HUB ?
+		    &hub_alpn : &l->tls.alpn),
 		.tickets = l->tls.tickets ? m->contexts->shown : NULL,
 		.name = l->name,
 	};
 
-	if (add_identities(m, i, ids, n) == 0)
+	if (add_identities(m, of, ids, n) == 0)
 		m->contexts->servers[i] = tls_server_new(&o, m->why);
 	for (size_t j = 0; j < n; j++)
 		EVP_PKEY_free(ids[j].key);
@@ -151,6 +152,14 @@ pin_of(const struct conf *conf, const struct conf_backend *b)
 	return conf->hubs.v[b->hub].pinned;
 }
 
+static const char *
+alpn_at(const struct conf *conf, size_t hub)
+{
+	return hub != CONF_NOWHERE &&
+	    conf->hubs.v[hub].protocol == CONF_HUB_NATIVE ? TUNNEL_ALPN :
+	    NULL;
+}
+
 static int
 add_client(const struct making *m, size_t i)
 {
@@ -165,7 +174,7 @@ add_client(const struct making *m, size_t i)
 		.verify_name = b->tls.verify == CONF_VERIFY_FULL,
 		.identity = id.certificate.data != NULL ? &id : NULL,
 		.pin = pin_of(m->conf, b),
-		.alpn = b->hub != CONF_NOWHERE ? TUNNEL_ALPN : NULL,
+		.alpn = alpn_at(m->conf, b->hub),
 	};
 
 	if (o.identity != NULL) {
@@ -264,6 +273,19 @@ want_tickets(const struct making *m, const char *pool)
 	return 0;
 }
 
+/* Workers dial a Netroxy server for each user. */
+static int
+add_hub(const struct making *m, size_t hub)
+{
+	const struct conf_hub	*h;
+
+	if (hub == CONF_NOWHERE)
+		return 0;
+	h = &m->conf->hubs.v[hub];
+	return h->protocol == CONF_HUB_NETROXY &&
+	    h->tls.mode != CONF_TLS_OFF ? add_client(m, h->backend) : 0;
+}
+
 static int
 make_all(const struct making *m, const char *pool)
 {
@@ -276,12 +298,17 @@ make_all(const struct making *m, const char *pool)
 			return -1;
 		m->contexts->any = true;
 	}
+	if (add_hub(m, conf_pool_publishes(m->conf, pool)) == -1)
+		return -1;
 	for (size_t i = 0; i < m->conf->nlisteners; i++) {
 		const struct conf_listener	*l = &m->conf->listeners[i];
+		size_t				 of;
 
 		if (strcmp(l->pool, pool) != 0)
 			continue;
-		if ((l->tls.mode != CONF_TLS_OFF && add_server(m, i) == -1) ||
+		of = l->protocol == CONF_MAPPED ? l->hub : i;
+		if ((m->conf->listeners[of].tls.mode != CONF_TLS_OFF &&
+		    add_server(m, i, of) == -1) ||
 		    add_backends(m, l) == -1)
 			return -1;
 	}
@@ -322,11 +349,12 @@ contexts_hub(const struct setup *s, size_t hub, char *why)
 		.conf = conf, .gen = gen, .contexts = &none, .why = why,
 	};
 	const struct tls_client_options	 o = {
-		.min_version = TLS1_3_VERSION,
+		.min_version = version_of(conf->backends[h->backend].
+		    tls.min_version),
 		.verify_chain = h->pin[0] == '\0',
 		.verify_name = h->pin[0] == '\0',
 		.pin = h->pin[0] != '\0' ? h->pinned : NULL,
-		.alpn = TUNNEL_ALPN,
+		.alpn = alpn_at(conf, hub),
 	};
 	struct tls_client_options	 all = o;
 	struct tls_client		*c;
@@ -379,4 +407,16 @@ contexts_rotate(struct contexts *c)
 {
 	if (tls_ticket_rotate(c->tickets) == -1)
 		log_warn("no new key for session tickets: the last is used on");
+}
+
+const char *
+contexts_hub_name(const struct conf_hub *hub, const struct net_addr *reached,
+    char *buf)
+{
+	const struct net_spec	*spec = &hub->address.v[0].spec;
+
+	if (hub->tls.server_name[0] != '\0')
+		return hub->tls.server_name;
+	return spec->kind == NET_NAME ? spec->name :
+	    net_host_text(reached, buf, NET_TEXT_MAX);
 }

@@ -42,6 +42,9 @@ struct tls_psk		*contexts_psk(const struct contexts *c);
  */
 struct tls_client	*contexts_hub(const struct setup *s, size_t hub,
 			    char *why);
+/* The name that its certificate must have; buf of NET_TEXT_MAX bytes. */
+const char		*contexts_hub_name(const struct conf_hub *hub,
+			    const struct net_addr *reached, char *buf);
 
 /* Is there any, for clients or for servers? */
 bool			 contexts_any(const struct contexts *c);

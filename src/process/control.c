@@ -45,6 +45,11 @@ static const struct {
 	{ "topics",	false,	control_topics },
 	{ "drain",	true,	control_drain },
 	{ "undrain",	true,	control_undrain },
+	{ "mappings",	false,	control_mappings },
+	{ "map",	true,	control_map },
+	{ "unmap",	true,	control_unmap },
+	{ "open",	true,	control_open },
+	{ "close",	true,	control_close },
 	{ "check",	false,	control_check },
 	{ "reload",	true,	control_reload },
 	{ "reopen",	true,	control_reopen },
@@ -378,7 +383,7 @@ control_main(struct setup *s)
 	service_line_init(&ct->keeper, s->keeper_fd, ROLE_KEEPER, ct);
 	service_line_init(&ct->auth, s->auth_fd, ROLE_AUTH, ct);
 	service_line_init(&ct->broker, s->broker_fd, ROLE_BROKER, ct);
-	sandbox_enter();
+	sandbox_enter(ROLE_CONTROL, s->conf, NULL);
 	proc_title("control: %s", control_now(ct)->conf->control.path);
 	setup_ready(s);
 	for (;;)

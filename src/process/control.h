@@ -76,7 +76,8 @@ client_run	 control_totp, control_unlock;
 
 /* control_hub.c: the broker answers these. */
 client_run	 control_agents, control_topics, control_drain,
-		 control_undrain;
+		 control_undrain, control_mappings, control_map,
+		 control_unmap, control_open, control_close;
 
 /* control_servers.c */
 client_run	 control_servers, control_server, control_limits;

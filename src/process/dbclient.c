@@ -652,7 +652,7 @@ dbclient_main(struct setup *s)
 	    .ctx = d };
 	if (loop_watch(d->loop, &d->master, EPOLLIN) == -1)
 		log_fatal(1, "epoll: %s", strerror(errno));
-	sandbox_enter();
+	sandbox_enter(ROLE_DBCLIENT, s->conf, NULL);
 	setup_ready(s);
 	while (!d->over && !sig_is_set(SIGTERM))
 		(void)loop_turn(d->loop);

@@ -165,9 +165,37 @@ dial_topic(struct session *ss)
 	return connect_back(ss) == 0 ? topic_by_hub(ss) : -1;
 }
 
+/* Where a hub has us forward to. */
+static int
+dial_only(struct session *ss)
+{
+	const struct back_candidate	 c = { *ss->only, 0 };
+	const struct back_options	 o = {
+		.tcp = &ss->tcp, .told = &ss->s->told,
+	};
+	struct sb_worker		*board = ss->s->board;
+	int64_t				 deadline = io_now_ms() +
+					    ss->s->router.conf->
+					    timeouts.connect;
+	int				 rc;
+
+	rc = back_dial(&ss->back, &c, 1, &o, ss->front.fd, deadline,
+	    &ss->end);
+	ss->why = ss->back.why;
+	sb_write_begin(board);
+	net_text(ss->only, board->session.server,
+	    sizeof(board->session.server));
+	if (rc == 0)
+		board->session.connected_us = io_now_us();
+	sb_write_end(board);
+	return rc;
+}
+
 static int
 dial_backend(struct session *ss)
 {
+	if (ss->only != NULL)
+		return dial_only(ss);
 	if (ss->backend->topic != NULL)
 		return dial_topic(ss);
 	return connect_back(ss) == 0 ? introduce(ss) : -1;

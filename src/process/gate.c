@@ -11,9 +11,12 @@
 #include "base/io.h"
 #include "base/mem.h"
 #include "base/sig.h"
+#include "policy/conf_assign.h"
+#include "policy/conf_tunnel.h"
 #include "process/broker_ask.h"
 #include "process/channel.h"
 #include "process/contexts.h"
+#include "process/dial.h"
 #include "process/gate.h"
 #include "process/line.h"
 #include "process/proc.h"
@@ -27,6 +30,7 @@
 #define PROBE_MS	1000	/* for a link to answer when a user comes */
 #define SILENT_MS	5000	/* without a frame, and it is asked then */
 #define BYE_MS		3000	/* for an agent to leave by itself */
+#define REST_MS		2000	/* after a registration: more may come */
 #define SAY_MS		5000	/* for a frame to be taken */
 #define NUMBERS_MAX	65536	/* registrations that wait for the broker */
 
@@ -39,6 +43,7 @@ struct gate {
 	int64_t			 heard;		/* the last frame */
 	int64_t			 probe_until;	/* 0: it is not asked */
 	int64_t			 bye_until;	/* 0: it may stay */
+	int64_t			 rest_at;	/* 0: memory is given back */
 	enum end		 end;
 	const char		*why;
 	bool			 over;
@@ -208,6 +213,13 @@ check(void *ctx, const char *id, enum tunnel_mode mode,
 	return code;
 }
 
+/* What is spoken here, and nothing older. */
+static const char *
+tls_of(const struct session *ss)
+{
+	return ss->front_stream != NULL ? "TLSv1.3" : NULL;
+}
+
 /* --- a user of an agent's */
 
 static int
@@ -234,10 +246,39 @@ be_user(struct session *ss, const struct tunnel_frame *f)
 	session_note_client(ss);
 }
 
+/* It listens because we told it to: we forward. */
+static int
+forward_assigned(struct session *ss, const struct conf_assign *a)
+{
+	const struct conf	*c = ss->s->router.conf;
+
+	ss->listener = a->listener;
+	ss->l = &c->listeners[a->listener];
+	ss->backend_index = ss->l->backend;
+	ss->backend = &c->backends[ss->backend_index];
+	ss->tcp = session_tcp(ss->l);
+	if (dial_server(ss) == 0)
+		return 0;
+	ss->tunnel_code = TUNNEL_NO_SERVICE;
+	return -1;
+}
+
+static int
+reach(struct session *ss, const char *agent, const char *topic)
+{
+	const struct conf_assign	*a =
+	    conf_assign_find(ss->s->router.conf, agent, topic);
+
+	ss->tunnel_code = TUNNEL_BUSY;
+	return a != NULL && a->by_agent ? forward_assigned(ss, a) :
+	    topic_by_broker(ss, topic, ss->granted);
+}
+
 static int
 serve_user(struct session *ss, struct tunnel_line *line)
 {
 	struct tunnel_frame	 f, ok = { .type = TUNNEL_OPEN_OK };
+	uint32_t		 offered;
 	char			 topic[TUNNEL_TOPIC_MAX + 1];
 	char			 agent[SB_USER_MAX];
 	enum end		 end;
@@ -248,14 +289,22 @@ serve_user(struct session *ss, struct tunnel_line *line)
 	if (f.type != TUNNEL_SUBSCRIBE)
 		return refuse(ss, END_PROTOCOL, "a frame out of order");
 	(void)tunnel_string(&f.topic, topic, sizeof(topic));
+	offered = (f.has & HAS(CAPS)) != 0 ? f.caps : 0;
 	be_user(ss, &f);
-	ss->tunnel_code = TUNNEL_BUSY;
-	if (topic_by_broker(ss, topic, ss->granted) == -1)
+	if (reach(ss, agent, topic) == -1)
 		return say_no(ss, line);
-	secure_note_tunnel(ss, agent);
+	secure_note_tunnel(ss, agent, tls_of(ss));
+	if ((offered & TUNNEL_CAP_ZSTD) != 0 && topic_may_pack(ss, topic)) {
+		ok.has |= HAS(CAPS);
+		ok.caps = TUNNEL_CAP_ZSTD;
+	}
 	if (tunnel_say(line, &ok, ss->deadline, &end) == -1)
 		return refuse(ss, end, line->why);
-	return 0;
+	if (ok.caps == 0)
+		return 0;
+	ss->packed = true;
+	return session_pack(&ss->front_stream, ss->front.fd) == 0 ? 0 :
+	    refuse(ss, END_INTERNAL, "no memory to compress");
 }
 
 /* --- an agent's control link */
@@ -351,7 +400,36 @@ on_registered(void *ctx, struct rd *r, int *fds)
 	return 0;
 }
 
+/* The agent has its port, or another answer; or it is taken away. */
+static int
+on_mapped(void *ctx, struct rd *r, int *fds)
+{
+	const uint8_t		*p = rd_take(r, sizeof(struct map_answer));
+	struct tunnel_frame	 f = { .has = HAS(NUMBER) };
+	struct map_answer	 a;
+	char			 text[NET_TEXT_MAX];
+
+	(void)fds;
+	if (p == NULL)
+		return -1;
+	memcpy(&a, p, sizeof(a));
+	f.number = a.number;
+	if (a.code == TUNNEL_OK) {
+		f.type = TUNNEL_MAPPED;
+		f.has |= HAS(ADDRESS);
+		f.address = tunnel_text_of(net_text(&a.addr, text,
+		    sizeof(text)));
+	} else {
+		f.type = TUNNEL_REFUSED;
+		f.has |= HAS(CODE);
+		f.code = a.code;
+	}
+	say(ctx, &f);
+	return 0;
+}
+
 static const struct channel_rule orders[] = {
+	{ MSG_AGENT_MAP + 1,		ROLE_BROKER,	0,	on_mapped },
 	{ MSG_AGENT_NEED,		ROLE_BROKER,	0,	on_need },
 	{ MSG_AGENT_GOODBYE,		ROLE_BROKER,	0,	on_goodbye },
 	{ MSG_AGENT_REGISTER + 1,	ROLE_BROKER,	0,	on_registered },
@@ -377,6 +455,76 @@ pass_on(struct gate *g, uint16_t type, const struct tunnel_frame *f)
 }
 
 static void
+pass_on_map(struct gate *g, const struct tunnel_frame *f)
+{
+	struct tunnel_frame	 no = {
+		.type = TUNNEL_REFUSED, .has = HAS(NUMBER) | HAS(CODE),
+		.number = f->number, .code = TUNNEL_NO_ADDRESS,
+	};
+	struct map_ask		 ask;
+	char			 text[TUNNEL_TEXT_MAX + 1];
+	const char		*why;
+
+	memset(&ask, 0, sizeof(ask));
+	ask.number = f->number;
+	ask.open = (f->map & TUNNEL_MAP_OPEN) != 0;
+	ask.tls = (f->map & TUNNEL_MAP_TLS) != 0;
+	(void)tunnel_string(&f->topic, ask.topic, sizeof(ask.topic));
+	(void)tunnel_string(&f->address, text, sizeof(text));
+	if (port_want_parse(text, &ask.at, &why) == -1)
+		say(g, &no);
+	else if (channel_send(g->ss->s->broker->fd, MSG_AGENT_MAP, &ask,
+	    sizeof(ask), NULL, 0) == -1)
+		give_up(g, END_INTERNAL, "the broker takes no more");
+}
+
+/* --- what it is to do */
+
+static void
+assign(struct gate *g)
+{
+	const struct conf_agent	*a =
+	    conf_agent_find(g->ss->s->router.conf,
+	    g->ss->s->board->session.user);
+
+	for (size_t i = 0; a != NULL && i < a->assign.n; i++) {
+		const struct conf_assign	*s = &a->assign.v[i];
+		const struct tunnel_frame	 f = {
+			.type = TUNNEL_ASSIGN, .has = HAS(NUMBER) |
+			    HAS(TOPIC) | HAS(ADDRESS) | HAS(MAP),
+			.number = (uint32_t)i,
+			.topic = tunnel_text_of(s->topic),
+			.address = tunnel_text_of(conf_assign_address(s)),
+			.map = s->by_agent ? TUNNEL_MAP_LISTEN : 0,
+		};
+
+		say(g, &f);
+	}
+}
+
+/* It listens, or does not do what it was told to. */
+static void
+hear_assigned(struct gate *g, const struct tunnel_frame *f)
+{
+	const struct conf_agent	*a =
+	    conf_agent_find(g->ss->s->router.conf,
+	    g->ss->s->board->session.user);
+	const char		*address;
+
+	if (a == NULL || f->number >= a->assign.n) {
+		give_up(g, END_PROTOCOL, "an answer to no question");
+		return;
+	}
+	address = conf_assign_address(&a->assign.v[f->number]);
+	if (f->type == TUNNEL_MAPPED)
+		log_info("agent %s listens on %s", a->id, address);
+	else
+		log_warn("agent %s does not %s %s: %s", a->id,
+		    a->assign.v[f->number].by_agent ? "listen on" :
+		    "forward to", address, tunnel_code_text(f->code));
+}
+
+static void
 hear(struct gate *g, const struct tunnel_frame *f)
 {
 	struct tunnel_frame	 pong = {
@@ -393,6 +541,14 @@ hear(struct gate *g, const struct tunnel_frame *f)
 		break;
 	case TUNNEL_REGISTER:
 		pass_on(g, MSG_AGENT_REGISTER, f);
+		g->rest_at = g->heard + REST_MS;
+		break;
+	case TUNNEL_MAP:
+		pass_on_map(g, f);
+		break;
+	case TUNNEL_MAPPED:
+	case TUNNEL_REFUSED:
+		hear_assigned(g, f);
 		break;
 	case TUNNEL_WITHDRAW:
 		pass_on(g, MSG_AGENT_WITHDRAW, f);
@@ -436,6 +592,8 @@ due(const struct gate *g)
 		at = g->probe_until;
 	if (g->bye_until != 0 && g->bye_until < at)
 		at = g->bye_until;
+	if (g->rest_at != 0 && g->rest_at < at)
+		at = g->rest_at;
 	return at;
 }
 
@@ -452,6 +610,10 @@ look_at_time(struct gate *g)
 		give_up(g, END_TIMEOUT, "the agent is silent");
 	if (sig_is_set(SIGQUIT))
 		say_goodbye(g, TUNNEL_RELOAD, 0);
+	if (g->rest_at != 0 && now >= g->rest_at) {
+		session_rest(g->ss);
+		g->rest_at = 0;
+	}
 }
 
 static void
@@ -471,6 +633,7 @@ serve_agent(struct session *ss, struct tunnel_line *line)
 	struct broker_line	*b = ss->s->broker;
 	struct gate		 g = {
 		.ss = ss, .line = line, .heard = io_now_ms(),
+		.rest_at = io_now_ms() + REST_MS,
 	};
 	int			 code;
 
@@ -480,6 +643,8 @@ serve_agent(struct session *ss, struct tunnel_line *line)
 		return session_refuse(ss, ss->end, b->why);
 	if (code != TUNNEL_OK)
 		say_goodbye(&g, (enum tunnel_code)code, PROBE_MS);
+	else
+		assign(&g);
 	if (ss->asked)
 		ask_established(ss->s->ask);
 	proc_title("gate %s: %s", ss->s->pool, ss->s->board->session.user);
@@ -529,7 +694,7 @@ let_in(struct session *ss, struct stream *s)
 		ss->told = end == END_LOGIN;
 		(void)refuse(ss, end, line->why);
 	} else {
-		secure_note_tunnel(ss, h.id);
+		secure_note_tunnel(ss, h.id, tls_of(ss));
 		rc = h.mode == TUNNEL_USER ? serve_user(ss, line) :
 		    serve_agent(ss, line);
 	}

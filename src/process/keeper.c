@@ -224,7 +224,7 @@ keeper_main(struct setup *s)
 	sig_init(signals);
 	k->s = s;
 	begin(k);
-	sandbox_enter();
+	sandbox_enter(ROLE_KEEPER, s->conf, NULL);
 	set_title(k);
 	loop_set(k->loop, &k->lag, io_now_ms() + READY_MS);
 	while (!sig_is_set(SIGTERM)) {

@@ -174,7 +174,8 @@ send_question(struct line *l, const void *payload, size_t len, int fd)
 {
 	if (fd == -1)
 		return channel_send_id(l->fd, l->type, l->id, payload, len);
-	return channel_send_id_fd(l->fd, l->type, l->id, payload, len, fd);
+	return channel_send_id_fds(l->fd, l->type, l->id, payload, len, &fd,
+	    1);
 }
 
 ptrdiff_t

@@ -653,7 +653,7 @@ logger_main(struct setup *s)
 	open_log(g);
 	for (size_t i = 0; i < s->nlanes; i++)
 		lane_watch(&s->lanes[i]);
-	sandbox_enter();
+	sandbox_enter(ROLE_LOGGER, s->conf, NULL);
 	proc_title("logger");
 	setup_ready(s);
 	for (;;)

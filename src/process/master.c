@@ -27,6 +27,7 @@
 #include "base/sig.h"
 #include "process/channel.h"
 #include "process/child.h"
+#include "process/mapped.h"
 #include "process/master.h"
 #include "process/notify.h"
 #include "process/plan.h"
@@ -218,6 +219,24 @@ on_ask(void *ctx, struct rd *r, int *fds)
 	return -1;
 }
 
+static int
+on_bind(void *ctx, struct rd *r, int *fds)
+{
+	const struct sender	*from = ctx;
+
+	(void)fds;
+	return mapped_bind(from->m, &from->m->children[from->child], r);
+}
+
+static int
+on_unbind(void *ctx, struct rd *r, int *fds)
+{
+	const struct sender	*from = ctx;
+
+	(void)fds;
+	return mapped_unbind(from->m, &from->m->children[from->child], r);
+}
+
 #define ROLE_LASTING	(ROLE_LOGGER | ROLE_KEEPER | ROLE_CONTROL | \
 			 ROLE_CARRIER | ROLE_SIGNER | ROLE_DBCLIENT | \
 			 ROLE_AUTH | ROLE_BROKER)
@@ -228,6 +247,8 @@ static const struct channel_rule requests[] = {
 	{ MSG_REFUSED,	ROLE_LASTING,	0,	on_refused },
 	{ MSG_CRASHED,	ROLE_SPAWNER,	0,	on_crashed },
 	{ MSG_ASK,	ROLE_CONTROL,	0,	on_ask },
+	{ MSG_BIND,	ROLE_BROKER | ROLE_LINK, 0, on_bind },
+	{ MSG_UNBIND,	ROLE_BROKER | ROLE_LINK, 0, on_unbind },
 };
 
 static void
@@ -462,9 +483,13 @@ retire(struct master *m)
 {
 	const int	 signals[] = { SIGHUP, SIGUSR2 };
 	struct child	*control = child_of(m, ROLE_CONTROL);
+	struct child	*broker = child_of(m, ROLE_BROKER);
 
 	if (control != NULL)
 		child_stop(control);
+	/* Its successor has the agents' ports. */
+	if (broker != NULL)
+		child_tell(broker, MSG_DRAIN);
 	for (size_t i = 0; i < m->nposts; i++)
 		if (m->posts[i]->role->id == ROLE_CONTROL)
 			m->posts[i]->start_at = 0;
@@ -565,10 +590,21 @@ take_over(struct master *m)
 	return 0;
 }
 
+/* Those that have an address. */
+static size_t
+count_listeners(const struct conf *conf)
+{
+	size_t	 n = 0;
+
+	for (size_t i = 0; i < conf->nlisteners; i++)
+		n += conf->listeners[i].listen.n > 0;
+	return n;
+}
+
 static void
 run(struct master *m, void (*announce)(int status))
 {
-	size_t	 n = m->now->conf->nlisteners;
+	size_t	 n = count_listeners(m->now->conf);
 	int64_t	 next;
 
 	bind_disinherit(&m->ports);

@@ -11,7 +11,9 @@
 #include "base/mem.h"
 #include "process/book.h"
 #include "process/channel.h"
+#include "policy/conf_assign.h"
 #include "process/plan.h"
+#include "process/sandbox.h"
 
 #define LANE_BYTES	(1024 * 1024)	/* of log lines that may wait */
 #define RECORDS_BYTES	(8 * 1024 * 1024)	/* of records */
@@ -101,6 +103,9 @@ dials_paths(const struct conf *conf, const char *pool)
 
 		if (strcmp(l->pool, pool) != 0)
 			continue;
+		if (l->protocol == CONF_ASSIGNED && l->forward.n == 0 &&
+		    conf_accepts_paths(&conf->hubs.v[l->hub]))
+			return true;
 		for (size_t j = 0; j < conf_ways(l); j++)
 			if (has_path(conf_backend_of(conf, l, j)))
 				return true;
@@ -536,6 +541,8 @@ plan_say_what_is_lost(const struct master *m)
 			log_info("pool %s has servers on socket paths, so "
 			    "its processes see the file system",
 			    m->posts[i]->pool->name);
+	log_info("processes are held to their work, as to %s",
+	    sandbox_text(m->now->conf));
 	if (m->gens[0]->book_read_fd == -1)
 		log_warn("without /proc, workers could write to the address "
 		    "book");

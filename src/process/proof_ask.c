@@ -1,4 +1,5 @@
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
 
 #include <string.h>
 
@@ -16,6 +17,14 @@ copy(struct rd *r, void *out, size_t len)
 		return -1;
 	memcpy(out, p, len);
 	return 0;
+}
+
+int
+proof_secret_of(const char *password, size_t len,
+    uint8_t secret[TUNNEL_SECRET])
+{
+	return EVP_Digest(password, len, secret, NULL, EVP_sha256(),
+	    NULL) == 1 ? 0 : -1;
 }
 
 int

@@ -49,6 +49,13 @@ int	 proof_ask_check(struct line *line, const struct proof_check *check,
 int	 proof_ask_prove(struct line *line, uint32_t generation, uint32_t hub,
 	    const struct tunnel_seen *seen, struct tunnel_proved *proved);
 
+/*
+ * A Netroxy client's password is proved as a secret is, by what this makes of
+ * it.  0, or -1 when OpenSSL fails.
+ */
+int	 proof_secret_of(const char *password, size_t len,
+	    uint8_t secret[TUNNEL_SECRET]);
+
 /* Payloads; 0, or -1. */
 int	 proof_check_encode(struct wr *w, const struct proof_check *check);
 int	 proof_check_decode(struct rd *r, struct proof_check *check);

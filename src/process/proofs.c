@@ -87,6 +87,19 @@ take_secret(struct setup_file *f, struct secret *s)
 	setup_forget_file(f);
 }
 
+/* Up to an end of line of either kind, as any password. */
+static void
+take_password(struct setup_file *f, struct secret *s)
+{
+	size_t	 n = 0;
+
+	while (f->data != NULL && n < f->len && f->data[n] != '\n' &&
+	    f->data[n] != '\r')
+		n++;
+	s->there = n > 0 && proof_secret_of(f->data, n, s->bytes) == 0;
+	setup_forget_file(f);
+}
+
 void
 proofs_add(struct proofs *p, struct setup_generation *gen)
 {
@@ -105,6 +118,9 @@ proofs_add(struct proofs *p, struct setup_generation *gen)
 	for (size_t i = 0; i < n && i < gen->nfiles; i++) {
 		if (files[i].kind == CONF_FILE_AGENT_SECRET)
 			take_secret(&gen->files[i],
+			    &k->agents[files[i].owner]);
+		if (files[i].kind == CONF_FILE_AGENT_PASSWORD)
+			take_password(&gen->files[i],
 			    &k->agents[files[i].owner]);
 		if (files[i].kind == CONF_FILE_HUB_SECRET)
 			take_secret(&gen->files[i], &k->hubs[files[i].owner]);
@@ -149,16 +165,20 @@ key_of(const struct proofs *p, const struct access_source *source,
 	return access_source_hash(source, p->seed ^ hash);
 }
 
-/* What the agent's proof must be; a secret of nobody for one there is not. */
+/*
+ * What the agent's proof must be; a secret of nobody for one there is not at
+ * such a listener: what crosses the net in clear is good for nothing else.
+ */
 static const uint8_t *
-secret_of(const struct proofs *p, const struct known *k, const char *id,
-    bool *there)
+secret_of(const struct proofs *p, const struct known *k,
+    const struct conf_listener *l, const char *id, bool *there)
 {
 	const struct conf_agent	*a = conf_agent_find(k->conf, id);
 	const struct secret	*s = a != NULL ?
 				    &k->agents[a - k->conf->agents.v] : NULL;
 
-	*there = s != NULL && s->there;
+	*there = s != NULL && s->there && (l->protocol == CONF_NETROXY) ==
+	    (a->netroxy_password_file[0] != '\0');
 	return *there ? s->bytes : p->nobody;
 }
 
@@ -199,7 +219,7 @@ proofs_check(struct proofs *p, const struct proof_check *c,
 		return -1;
 	l = &k->conf->listeners[c->listener];
 	/* Each pool speaks for its own. */
-	if (l->protocol != CONF_HUB || strcmp(l->pool, pool) != 0 ||
+	if (!conf_is_hub(l) || strcmp(l->pool, pool) != 0 ||
 	    c->tls != (l->tls.mode != CONF_TLS_OFF))
 		return -1;
 	wait = guess_wait(p->guess, key, now_ms);
@@ -209,7 +229,7 @@ proofs_check(struct proofs *p, const struct proof_check *c,
 		*refused = "too many wrong ones";
 		return 0;
 	}
-	secret = secret_of(p, k, c->id, &there);
+	secret = secret_of(p, k, l, c->id, &there);
 	if (tunnel_proofs(secret, &c->seen, pass->proved.agent,
 	    pass->proved.hub) == -1 || tunnel_link_keys(secret, &c->seen,
 	    &pass->proved.keys) == -1)

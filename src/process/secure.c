@@ -12,6 +12,7 @@
 #include "process/follow.h"
 #include "process/gate.h"
 #include "process/known.h"
+#include "process/netroxy_gate.h"
 #include "process/secure.h"
 #include "process/sign_ask.h"
 #include "session/mysql_login.h"
@@ -25,7 +26,9 @@
 static struct tls_server *
 front_context(const struct session *ss)
 {
-	return contexts_server(ss->s->contexts, ss->listener);
+	/* A mapping need not have what its hub could give. */
+	return ss->l->tls.mode == CONF_TLS_OFF ? NULL :
+	    contexts_server(ss->s->contexts, ss->listener);
 }
 
 static struct tls_client *
@@ -135,7 +138,8 @@ connect_tls(struct session *ss, struct tls_facts *facts)
 	size_t			 len;
 
 	facts->version = ss->tunnel_tls;
-	if (context == NULL || ss->backend->topic != NULL)
+	if (context == NULL || ss->backend->topic != NULL ||
+	    ss->only != NULL)
 		return 0;
 	len = (size_t)snprintf(ss->text, sizeof(ss->text),
 	    "TLS with the server: ");
@@ -290,11 +294,10 @@ secure_open_back(struct session *ss)
 }
 
 void
-secure_note_tunnel(struct session *ss, const char *agent)
+secure_note_tunnel(struct session *ss, const char *agent,
+    const char *version)
 {
-	const struct tls_facts	 front = {
-		.version = ss->front_stream != NULL ? "TLSv1.3" : NULL,
-	};
+	const struct tls_facts	 front = { .version = version };
 	const struct tls_facts	 back = { .version = ss->tunnel_tls };
 
 	note(ss, &front, &back, agent, "");
@@ -311,7 +314,8 @@ secure_open(struct session *ss)
 	ss->s->spent |= mysql || (front_context(ss) != NULL &&
 	    ss->l->protocol != CONF_HUB);
 	rc = mysql ? open_mysql(ss) : ss->l->protocol == CONF_HUB ?
-	    gate_open(ss) : open_tcp(ss);
+	    gate_open(ss) : ss->l->protocol == CONF_NETROXY ?
+	    netroxy_gate_open(ss) : open_tcp(ss);
 	if (ss->s->signer != NULL)
 		sign_ask_hang_up(ss->s->signer);
 	if (ss->s->codes != NULL)
@@ -325,7 +329,7 @@ secure_open(struct session *ss)
 		ss->back.fd = -1;
 		return -1;
 	}
-	if (!ss->watched) {
+	if (!ss->watched && !ss->packed) {
 		forget_plain(&ss->front_stream, s->tls);
 		forget_plain(&ss->back_stream, s->server_tls);
 	}

@@ -17,8 +17,12 @@ int	 secure_open(struct session *ss);
 
 /* The back side of that alone, for a session whose front is a tunnel. */
 int	 secure_open_back(struct session *ss);
-/* Say in the session's record that the front is a tunnel, and whose. */
-void	 secure_note_tunnel(struct session *ss, const char *agent);
+/*
+ * Say in the session's record that the front is a tunnel, and whose; version
+ * NULL: without TLS.
+ */
+void	 secure_note_tunnel(struct session *ss, const char *agent,
+	    const char *version);
 
 /* The name that the server's certificate must have, and that is asked for. */
 const char *secure_server_name(const struct session *ss);

@@ -19,6 +19,7 @@
 #include "process/serve.h"
 #include "process/secure.h"
 #include "process/session.h"
+#include "session/compress.h"
 #include "session/pump.h"
 
 #define PAUSE_MS	10	/* without a byte, and a crowd goes first */
@@ -208,17 +209,18 @@ hand_over(void *ctx, bool quiet)
 	return offer(ss);
 }
 
-/*
- * What a handshake took, and moving bytes, is not needed for the hours that
- * may follow.  Sessions that are short do not pay for it.
- */
+void
+session_rest(const struct session *ss)
+{
+	(void)madvise(ss->s->buf, 2 * (size_t)ss->l->buffer, MADV_DONTNEED);
+	mem_give_back();
+}
+
+/* Sessions that are short do not pay for it. */
 static void
 rest(void *ctx)
 {
-	const struct session	*ss = ctx;
-
-	(void)madvise(ss->s->buf, 2 * (size_t)ss->l->buffer, MADV_DONTNEED);
-	mem_give_back();
+	session_rest(ctx);
 }
 
 void
@@ -241,6 +243,10 @@ session_relay(struct session *ss)
 	p.relay.up.in = p.relay.down.out = ss->front_stream;
 	p.relay.down.in = p.relay.up.out = ss->back_stream;
 	p.relay.up.pipes = p.relay.down.pipes = ss->s->pipes;
+	if (ss->paces != NULL) {
+		p.relay.up.pace = &ss->pace[0];
+		p.relay.down.pace = &ss->pace[1];
+	}
 	follow_begin(ss, &p);
 	if (ss->l->carry != CONF_CARRY_NEVER && !ss->stays &&
 	    ss->front_stream == NULL && ss->back_stream == NULL) {
@@ -369,11 +375,23 @@ session_finish(struct session *ss)
 		ask_release(ss->s->ask);
 	if (ss->s->broker != NULL)
 		broker_line_hang_up(ss->s->broker);
+	paces_unmap(ss->paces);
 	if (!ss->carried)
 		serve_log(&board->session, atomic_load(&board->up),
 		    atomic_load(&board->down), end_text(ss->end), ss->why);
 	atomic_store(&board->state, SB_BETWEEN);
 	atomic_fetch_add(&board->served, 1);
+}
+
+int
+session_pack(struct stream **stream, int fd)
+{
+	struct stream	*inner = *stream != NULL ? *stream :
+			    stream_new_plain(fd);
+	struct stream	*s = stream_new_zstd(inner);
+
+	*stream = s != NULL ? s : inner;
+	return s != NULL ? 0 : -1;
 }
 
 /* Who was told why is given the time to read it; others see a reset. */
@@ -401,6 +419,19 @@ session_tcp(const struct conf_listener *l)
 }
 
 void
+session_serve(struct session *ss)
+{
+	if (let_in(ss) == 0 && secure_open(ss) == 0) {
+		if (ss->asked)
+			ask_established(ss->s->ask);
+		session_relay(ss);
+	} else
+		session_close_front(ss);
+	secure_close(ss);
+	session_finish(ss);
+}
+
+void
 serve(struct server *s, size_t listener, int fd, const struct net_addr *peer)
 {
 	const struct conf		*c = s->router.conf;
@@ -414,12 +445,5 @@ serve(struct server *s, size_t listener, int fd, const struct net_addr *peer)
 	};
 
 	session_begin(&ss, fd, peer);
-	if (let_in(&ss) == 0 && secure_open(&ss) == 0) {
-		if (ss.asked)
-			ask_established(s->ask);
-		session_relay(&ss);
-	} else
-		session_close_front(&ss);
-	secure_close(&ss);
-	session_finish(&ss);
+	session_serve(&ss);
 }

@@ -19,6 +19,7 @@
 struct broker_line;
 struct code_line;
 struct contexts;
+struct caller;
 struct job;
 struct line;
 struct record_lanes;
@@ -63,6 +64,9 @@ void	 serve(struct server *s, size_t listener, int fd,
  * who may come by it.
  */
 void	 serve_job(struct server *s, const struct job *job);
+
+/* Serve who came by a mapping.  Takes over fd. */
+void	 serve_caller(struct server *s, const struct caller *c, int fd);
 
 /*
  * Close both sides of a relay that is over: with a reset where its stream

@@ -19,6 +19,7 @@
 #include "session/front.h"
 #include "session/mysql_login.h"
 #include "session/mysql_watch.h"
+#include "session/pace.h"
 #include "session/stream.h"
 
 struct mysql_recorder;
@@ -35,6 +36,8 @@ struct session {
 	size_t				 backend_index;
 	size_t				 fallbacks;	/* that were taken */
 	struct mysql_rules		*rules;		/* of its login */
+	const struct net_addr		*only;	/* to be dialled, in place of
+						   any server; or NULL */
 	size_t				 listener;	/* index */
 	struct net_tcp			 tcp;		/* for its dials */
 	struct access_source		 source;
@@ -52,6 +55,10 @@ struct session {
 	const char			*tunnel_tls;	/* TLS version of the back,
 						   a tunnel; or NULL */
 	enum tunnel_code		 tunnel_code;	/* why there is none */
+	bool				 packed;	/* a stream compresses, also
+						   without TLS */
+	struct pace			 pace[2];	/* up, down */
+	void				*paces;	/* mapped, if it has any */
 	bool				 stays;	/* others count it: not to be
 						   carried */
 	char				 from[NET_TEXT_MAX];
@@ -75,10 +82,20 @@ struct session {
 void	 session_begin(struct session *ss, int fd,
 	    const struct net_addr *peer);
 void	 session_note_client(struct session *ss);
+/* All of it, from its rules to its line. */
+void	 session_serve(struct session *ss);
 void	 session_relay(struct session *ss);
+/* For hours that may follow: what it took to begin is not needed. */
+void	 session_rest(const struct session *ss);
 void	 session_close_front(struct session *ss);
 void	 session_finish(struct session *ss);
 struct net_tcp	 session_tcp(const struct conf_listener *l);
+
+/*
+ * What the stream says is compressed from here on; NULL becomes one, of the
+ * socket.  0, or -1 without memory.
+ */
+int	 session_pack(struct stream **stream, int fd);
 
 /* Sixteen hexadecimal digits, as the log has them. */
 void	 session_id_text(uint64_t id, char *buf, size_t size);

@@ -222,7 +222,7 @@ setup_on_meet(void *ctx, struct rd *r, int *fds)
 		return -1;
 	meet.pool[sizeof(meet.pool) - 1] = '\0';
 	meet.fd = keep(&fds[0]);
-	meet.keeper_fd = keep(&fds[1]);
+	meet.more_fd = keep(&fds[1]);
 	s->meets = mem_resize(s->meets, s->nmeets + 1, sizeof(*s->meets));
 	s->meets[s->nmeets++] = meet;
 	return 0;

@@ -61,7 +61,9 @@ struct setup_meet {
 	unsigned int	 role;			/* of those who send it */
 	char		 pool[SETUP_NAME_MAX];
 	int		 fd;
-	int		 keeper_fd;		/* a carrier's, of that pool */
+	int		 more_fd;		/* of that pool: a carrier's, where
+						   the keeper is; the broker's,
+						   for MSG_CALLER; or -1 */
 };
 
 /* Payloads that one build hands to itself. */

@@ -319,7 +319,8 @@ signer_main(struct setup *s)
 	struct signer		*g = &signer;
 
 	sig_init(signals);
-	sandbox_enter();		/* before there are keys to be seen */
+	/* Before there are keys to be seen. */
+	sandbox_enter(ROLE_SIGNER, s->conf, NULL);
 	g->s = s;
 	begin(g);
 	set_title(g);

@@ -52,6 +52,7 @@ struct spawner {
 	struct setup		*s;
 	struct contexts		*contexts;
 	struct sign_line	*signer;	/* or NULL */
+	struct sandbox		*sandbox;	/* of workers */
 	struct scoreboard	 sb;
 	const struct book_entry	*book;
 	struct sb_live		*live;
@@ -107,6 +108,7 @@ fork_worker(struct spawner *sp, size_t slot)
 		.s = sp->s, .book = sp->book, .sb = &sp->sb, .slot = slot,
 		.kick = sp->kick, .spawner = getpid(),
 		.contexts = sp->contexts, .signer = sp->signer,
+		.sandbox = sp->sandbox,
 	};
 	pid_t			 pid;
 
@@ -496,7 +498,8 @@ spawner_main(struct setup *s)
 	struct spawner		*sp = prepare(s);
 
 	sig_init(signals);
-	sandbox_enter();
+	sp->sandbox = sandbox_worker_new(s->conf);
+	sandbox_enter(ROLE_SPAWNER, s->conf, s->start.pool);
 	sp->next_tick = io_now_ms() + TICK_MS;
 	for (;;) {
 		struct pollfd	 p[3] = {

@@ -12,6 +12,8 @@
 
 #include "base/io.h"
 #include "base/mem.h"
+#include "policy/conf_assign.h"
+#include "policy/conf_tunnel.h"
 #include "process/broker_ask.h"
 #include "process/contexts.h"
 #include "process/proof_ask.h"
@@ -27,6 +29,7 @@
 enum outcome {
 	REACHED,
 	DEAD,			/* the connection; another may live */
+	UNREACHED,		/* another agent may; ss->end and why: this */
 	REFUSED,		/* ss->end and why say more */
 };
 
@@ -93,6 +96,7 @@ hang_up(struct session *ss)
 	if (ss->back.fd != -1)
 		net_abort(ss->back.fd);
 	ss->back.fd = -1;
+	ss->tunnel_tls = NULL;
 }
 
 static enum outcome
@@ -120,8 +124,11 @@ hear_answer(struct session *ss, struct tunnel_line *line)
 		return refuse(ss, end == END_TIMEOUT ? END_UNREACHABLE : end,
 		    TUNNEL_NO_ANSWER, line->why);
 	}
-	if (f.type == TUNNEL_OPEN_OK)
+	if (f.type == TUNNEL_OPEN_OK) {
+		ss->packed = (f.has & HAS(CAPS)) != 0 &&
+		    (f.caps & TUNNEL_CAP_ZSTD) != 0;
 		return REACHED;
+	}
 	if (f.type != TUNNEL_OPEN_NO && f.type != TUNNEL_REJECT)
 		return refuse(ss, END_PROTOCOL, TUNNEL_BROKEN,
 		    "a frame out of order");
@@ -129,10 +136,33 @@ hear_answer(struct session *ss, struct tunnel_line *line)
 		(void)tunnel_string(&f.text, said, sizeof(said));
 	snprintf(why, sizeof(why), "%s%s%s", tunnel_code_text(f.code),
 	    said[0] != '\0' ? ": " : "", said);
+	if (f.code == TUNNEL_NO_SERVICE) {
+		(void)refuse(ss, END_UNREACHABLE, TUNNEL_NO_SERVICE, why);
+		return UNREACHED;
+	}
 	return refuse(ss, f.code == TUNNEL_TOO_MANY ? END_LIMIT :
 	    f.code == TUNNEL_NOT_ALLOWED ? END_DENIED : END_UNREACHABLE,
 	    f.code < TUNNEL_CODES ? (enum tunnel_code)f.code :
 	    TUNNEL_NO_SERVICE, why);
+}
+
+/* The other end compresses from here on, if we offered it. */
+static int
+pack(struct session *ss, uint32_t offered)
+{
+	if (!ss->packed)
+		return 0;
+	if ((offered & TUNNEL_CAP_ZSTD) == 0) {
+		hang_up(ss);
+		(void)refuse(ss, END_PROTOCOL, TUNNEL_BROKEN,
+		    "what was not offered was taken");
+		return -1;
+	}
+	if (session_pack(&ss->back_stream, ss->back.fd) == 0)
+		return 0;
+	hang_up(ss);
+	(void)refuse(ss, END_INTERNAL, TUNNEL_BUSY, "no memory to compress");
+	return -1;
 }
 
 static struct tunnel_line *
@@ -215,49 +245,101 @@ open_plain(struct session *ss, const struct broker_found *found,
 	return rc;
 }
 
+/* What the session is to be held by; the descriptor is closed. */
+static int
+pace(struct session *ss, const struct broker_found *found, int fd)
+{
+	paces_unmap(ss->paces);
+	ss->paces = NULL;
+	if (fd == -1)
+		return 0;
+	ss->paces = paces_map(fd, &found->paces, ss->pace);
+	close(fd);
+	if (ss->paces != NULL)
+		return 0;
+	hang_up(ss);
+	(void)refuse(ss, END_INTERNAL, TUNNEL_BUSY, "no memory");
+	return -1;
+}
+
+/* 0 with a connection; or -1 with ss->end, why and tunnel_code. */
+static int
+ask_broker(struct session *ss, enum broker_want want, const char *topic,
+    const uint8_t *grant, struct broker_found *found)
+{
+	struct broker_line	*b = ss->s->broker;
+	int			 paces = -1;
+	int			 code = broker_open(b, want, topic, grant,
+				    ss->front.fd, ss->deadline, &ss->s->told,
+				    found, &ss->back.fd, &paces, &ss->end);
+
+	if (code == TUNNEL_OK)
+		return pace(ss, found, paces);
+	if (code == -1) {
+		ss->tunnel_code = TUNNEL_BUSY;
+		return session_refuse(ss, ss->end, b->why);
+	}
+	/* Nobody else is there: what the last one said stands. */
+	if (want != BROKER_ELSEWHERE || code != TUNNEL_NO_SERVICE)
+		(void)refuse(ss, code == TUNNEL_TOO_MANY ? END_LIMIT :
+		    code == TUNNEL_NOT_ALLOWED ? END_DENIED :
+		    END_UNREACHABLE, (enum tunnel_code)code,
+		    tunnel_code_text((unsigned)code));
+	return -1;
+}
+
+bool
+topic_may_pack(const struct session *ss, const char *topic)
+{
+	const struct conf_topic	*t = conf_topic_find(ss->s->router.conf,
+				    topic);
+
+	return t != NULL && t->compression == CONF_COMPRESSION_ZSTD;
+}
+
 int
 topic_by_broker(struct session *ss, const char *topic, const uint8_t *grant)
 {
-	struct broker_line	*b = ss->s->broker;
 	struct tunnel_frame	 open = {
 		.type = TUNNEL_OPEN, .has = HAS(TOPIC),
 		.topic = tunnel_text_of(topic),
 	};
+	const struct conf_assign *assigned =
+	    conf_assign_find(ss->s->router.conf, NULL, topic);
 	uint8_t			 session[TUNNEL_SESSION];
 	struct broker_found	 found;
+	enum broker_want	 want = BROKER_TOPIC;
 	enum outcome		 rc = DEAD;
-	int			 code;
 
-	if (b == NULL)
+	if (ss->s->broker == NULL)
 		return session_refuse(ss, END_INTERNAL, "there is no broker");
 	describe_user(ss, &open, session);
-	for (bool again = false; rc == DEAD; again = true) {
-		code = broker_open(b, again ? NULL : topic, grant,
-		    ss->front.fd, ss->deadline, &ss->s->told, &found,
-		    &ss->back.fd, &ss->end);
-		if (code == -1) {
-			ss->tunnel_code = TUNNEL_BUSY;
-			return session_refuse(ss, ss->end, b->why);
-		}
-		if (code != TUNNEL_OK) {
-			(void)refuse(ss, code == TUNNEL_TOO_MANY ? END_LIMIT :
-			    code == TUNNEL_NOT_ALLOWED ? END_DENIED :
-			    END_UNREACHABLE, (enum tunnel_code)code,
-			    tunnel_code_text((unsigned)code));
+	if (assigned != NULL) {
+		open.has |= HAS(ADDRESS);
+		open.address = tunnel_text_of(conf_assign_address(assigned));
+	}
+	if (topic_may_pack(ss, topic)) {
+		open.has |= HAS(CAPS);
+		open.caps = TUNNEL_CAP_ZSTD;
+	}
+	while (rc != REACHED) {
+		if (ask_broker(ss, want, topic, grant, &found) == -1)
 			return -1;
-		}
-		ss->s->spent = true;
-		rc = found.tls ? open_tls(ss, &found, &open) :
+		ss->s->spent |= found.tls;
+		rc = found.raw ? REACHED : found.tls ?
+		    open_tls(ss, &found, &open) :
 		    open_plain(ss, &found, &open);
 		OPENSSL_cleanse(&found.keys, sizeof(found.keys));
 		if (rc != REACHED)
 			hang_up(ss);
+		if (rc == REFUSED)
+			return -1;
+		want = rc == UNREACHED ? BROKER_ELSEWHERE : BROKER_ALIVE;
 	}
-	if (rc == REFUSED)
-		return -1;
+	ss->why = NULL;			/* of one that was tried before */
 	ss->stays |= found.counted;
 	note_agent(ss, topic, found.agent);
-	return 0;
+	return pack(ss, open.caps);
 }
 
 /* --- at another hub */
@@ -322,6 +404,10 @@ subscribe(struct session *ss, struct stream *s, bool tls)
 
 	line->noting = true;
 	describe_user(ss, &f, session);
+	if (h->compression == CONF_COMPRESSION_ZSTD) {
+		f.has |= HAS(CAPS);
+		f.caps = TUNNEL_CAP_ZSTD;
+	}
 	if (log_in(ss, line, tls, h, &f) == 0)
 		rc = hear_answer(ss, line);
 	if (rc == DEAD)
@@ -331,7 +417,7 @@ subscribe(struct session *ss, struct stream *s, bool tls)
 	if (rc != REACHED)
 		return -1;
 	note_agent(ss, ss->backend->topic, h->name);
-	return 0;
+	return pack(ss, f.caps);
 }
 
 int
@@ -344,7 +430,7 @@ topic_by_hub(struct session *ss)
 	char			 why[TLS_WHY_MAX] = "";
 	int			 rc;
 
-	ss->s->spent = true;
+	ss->s->spent |= context != NULL;
 	if (context == NULL) {
 		s = stream_new_plain(ss->back.fd);
 		rc = subscribe(ss, s, false);

@@ -17,6 +17,9 @@
 int	 topic_by_broker(struct session *ss, const char *topic,
 	    const uint8_t *grant);
 
+/* Does our configuration let agents compress what is said of that topic? */
+bool	 topic_may_pack(const struct session *ss, const char *topic);
+
 /* At a hub that back.fd has reached: the topic of the session's backend. */
 int	 topic_by_hub(struct session *ss);
 

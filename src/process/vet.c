@@ -387,6 +387,8 @@ look(struct vet *v, const struct conf_file *f, BIO *in, const void *data,
 	case CONF_FILE_TABLE_PASSWORD:
 	case CONF_FILE_OTP_PASSWORD:
 	case CONF_FILE_ACCOUNT_PASSWORD:
+	case CONF_FILE_AGENT_PASSWORD:
+	case CONF_FILE_HUB_PASSWORD:
 		vet_password(v, f, data, len);
 		break;
 	}

@@ -38,6 +38,9 @@ struct worker {
 	struct broker_line		 broker;
 	struct job			 job;		/* the one just taken */
 	bool				 has_job;
+	struct caller			 caller;	/* the same */
+	int				 caller_fd;	/* or -1 */
+	unsigned int			 boss;		/* who gives jobs */
 	int				 ep;
 	bool				 closed;	/* listeners, by the
 							   master */
@@ -122,6 +125,23 @@ on_job(void *ctx, struct rd *r, int *fds)
 		return -1;
 	memcpy(&w->job, p, sizeof(w->job));
 	w->job.hub[sizeof(w->job.hub) - 1] = '\0';
+	w->job.token[sizeof(w->job.token) - 1] = '\0';
+	w->has_job = true;
+	return 0;
+}
+
+static int
+on_caller(void *ctx, struct rd *r, int *fds)
+{
+	struct worker	*w = ctx;
+	const uint8_t	*p = rd_take(r, sizeof(w->caller));
+
+	if (p == NULL)
+		return -1;
+	memcpy(&w->caller, p, sizeof(w->caller));
+	w->caller.topic[sizeof(w->caller.topic) - 1] = '\0';
+	w->caller_fd = fds[0];
+	fds[0] = -1;
 	w->has_job = true;
 	return 0;
 }
@@ -132,12 +152,26 @@ take_job(struct worker *w)
 {
 	static const struct channel_rule	 rules[] = {
 		{ MSG_JOB,	ROLE_LINK,	0,	on_job },
+		{ MSG_CALLER,	ROLE_BROKER | ROLE_LINK, 1, on_caller },
 	};
 
 	w->has_job = false;
-	if (channel_dispatch(w->start->s->jobs_fd, ROLE_LINK, rules,
+	if (channel_dispatch(w->start->s->jobs_fd, w->boss, rules,
 	    nitems(rules), w) == -1)
-		log_warn("a hub's link wants what is no job");
+		log_warn("somebody wants what is no job");
+}
+
+static void
+do_job(struct worker *w)
+{
+	int	 fd = w->caller_fd;
+
+	w->caller_fd = -1;
+	if (fd != -1)
+		serve_caller(&w->server, &w->caller, fd);
+	else
+		serve_job(&w->server, &w->job);
+	w->has_job = false;
 }
 
 static void
@@ -249,8 +283,7 @@ serve_until_told(struct worker *w)
 		if (sl != NULL)
 			serve(&w->server, sl->listener, fd, &client);
 		else
-			serve_job(&w->server, &w->job);
-		w->has_job = false;
+			do_job(w);
 		/* What one has said shall not be there for the next. */
 		if (--left == 0 || w->server.spent || is_told_to_end(w))
 			return;
@@ -327,7 +360,12 @@ worker_main(const struct worker_start *start)
 	static const int	 signals[] = {
 		SIGTERM, SIGQUIT, SIGALRM, SIG_KILLED, SIGIO, SIG_ORPHAN, 0,
 	};
-	struct worker		 w = { .start = start, .conf = start->s->conf };
+	struct worker		 w = {
+		.start = start, .conf = start->s->conf, .caller_fd = -1,
+		.boss = conf_mapped_listener(start->s->conf,
+		    start->s->start.pool) != CONF_NOWHERE ? ROLE_BROKER :
+		    ROLE_LINK,
+	};
 
 	log_init("worker", (enum logline_level)w.conf->log.level);
 	sig_init(signals);
@@ -341,7 +379,7 @@ worker_main(const struct worker_start *start)
 	w.ep = epoll_create1(EPOLL_CLOEXEC);
 	if (w.ep == -1)
 		log_fatal(1, "epoll: %s", strerror(errno));
-	sandbox_enter();
+	sandbox_worker_enter(start->sandbox);
 	serve_until_told(&w);
 	log_debug("served %u sessions in %u wake-ups",
 	    atomic_load(&w.board->served), atomic_load(&w.board->wakeups));

@@ -21,6 +21,7 @@ struct worker_start {
 	pid_t			 spawner;
 	const struct contexts	*contexts;
 	struct sign_line	*signer;	/* or NULL */
+	const struct sandbox	*sandbox;
 };
 
 /*

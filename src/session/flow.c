@@ -40,7 +40,8 @@ flow_end(struct flow *f)
 bool
 flow_can_fill(const struct flow *f)
 {
-	return !f->eof && !f->stopped && f->pipe == NULL && f->len < f->size;
+	return !f->eof && !f->stopped && f->resting == 0 && f->pipe == NULL &&
+	    f->len < f->size;
 }
 
 bool
@@ -197,16 +198,27 @@ flow_resume(struct flow *f, size_t used)
 	tidy(f);
 }
 
+/* So many were read: it may be enough for now. */
+static void
+rest(struct flow *f, size_t n)
+{
+	if (f->pace != NULL)
+		f->resting = pace_take(f->pace, n);
+}
+
 static enum flow_result
 fill(struct flow *f)
 {
 	ssize_t	 n;
 	int	 rc = is_bulk(f) ? fill_pipe(f) : 0;
 
+	if (rc == 1)
+		rest(f, f->piped);
 	if (rc != 0)
 		return rc == 1 ? FLOW_OK : FLOW_FROM_RESET;
 	n = read_some(f);
 	if (n > 0) {
+		rest(f, (size_t)n);
 		f->full = (size_t)n < at_most(f->size, BULK_READ) ? 0 :
 		    f->full + 1;
 		f->len += (size_t)n;

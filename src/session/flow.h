@@ -31,6 +31,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "session/pace.h"
 #include "session/pipes.h"
 #include "session/stream.h"
 
@@ -66,6 +67,9 @@ struct flow {
 	size_t		 kept;		/* of what is held, bytes at its end
 					   that may not pass yet */
 	bool		 stopped;
+	const struct pace *pace;	/* NULL: as fast as it comes */
+	int64_t		 resting;	/* io_now_ms(): nothing is read until
+					   then; 0: it may be */
 	size_t		 discarded;	/* bytes, since broken */
 	struct pipes	*pipes;		/* NULL: all is copied */
 	struct pipe	*pipe;		/* has bytes, or is NULL */

@@ -74,6 +74,15 @@ look(const struct pump *p, struct pollfd pfd[2], enum end *end)
 	return wait_for_sides(p, pfd, 0, end) == OVER ? OVER : READY;
 }
 
+/* While one side is held back, its silence says nothing. */
+static enum wait
+await_until(const struct pump *p, struct pollfd pfd[2], int64_t until,
+    enum end *end)
+{
+	return wait_for_sides(p, pfd, io_left_ms(until), end) == OVER ? OVER :
+	    READY;
+}
+
 /*
  * Wait for either side; a silence of some length is a time to hand over, or
  * else to rest.
@@ -113,8 +122,10 @@ pump_run(struct pump *p)
 	struct pollfd	 pfd[2];
 	unsigned int	 turns = 0;
 	enum end	 end = END_DONE;
+	int64_t		 until;
 	bool		 blind;
 	short		 events;
+	enum wait	 rc;
 
 	do {
 		if (p->hand_over != NULL && ++turns > p->turns) {
@@ -124,12 +135,18 @@ pump_run(struct pump *p)
 		}
 		if (relay_is_stopped(r) && !p->stopped(p->ctx, r, &end))
 			break;
+		until = relay_wake(r);
 		events = relay_front_wants(r, &blind);
 		pfd[0] = interest(r->up.from, events, blind);
 		events = relay_back_wants(r, &blind);
 		pfd[1] = interest(r->down.from, events, blind);
-		if ((relay_is_pending(r) ? look(p, pfd, &end) :
-		    await(p, pfd, &end)) != READY)
+		if (relay_is_pending(r))
+			rc = look(p, pfd, &end);
+		else if (until != 0)
+			rc = await_until(p, pfd, until, &end);
+		else
+			rc = await(p, pfd, &end);
+		if (rc != READY)
 			break;
 	} while (relay_step(r, pfd[0].revents, pfd[1].revents, &end));
 	relay_end(r);

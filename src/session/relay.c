@@ -1,5 +1,6 @@
 #include <poll.h>
 
+#include "base/io.h"
 #include "session/relay.h"
 
 /* What a peer that has been told the end may take to answer with its own. */
@@ -90,6 +91,24 @@ bool
 relay_is_pending(const struct relay *r)
 {
 	return flow_is_pending(&r->up) || flow_is_pending(&r->down);
+}
+
+int64_t
+relay_wake(struct relay *r)
+{
+	struct flow	*f[2] = { &r->up, &r->down };
+	int64_t		 now, next = 0;
+
+	if (r->up.resting == 0 && r->down.resting == 0)
+		return 0;
+	now = io_now_ms();
+	for (size_t i = 0; i < 2; i++) {
+		if (f[i]->resting <= now)
+			f[i]->resting = 0;
+		else if (next == 0 || f[i]->resting < next)
+			next = f[i]->resting;
+	}
+	return next;
 }
 
 bool

@@ -57,6 +57,12 @@ enum end relay_silence(const struct relay *r);
 bool	 relay_is_pending(const struct relay *r);
 
 /*
+ * Flows that a pace holds back may read again when their time has come.  When
+ * the next one may, as io_now_ms(), or 0: none is held back.
+ */
+int64_t	 relay_wake(struct relay *r);
+
+/*
  * Is every byte passed on that was read, and has no side ended?  Not with
  * streams: what they remember cannot go elsewhere.
  */

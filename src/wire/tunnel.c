@@ -37,12 +37,17 @@ static const struct shape {
 	[TUNNEL_PONG] = { "PONG", 0, HAS(NUMBER) },
 	[TUNNEL_GOAWAY] = { "GOAWAY", HAS(CODE), HAS(RETRY) | HAS(TEXT) },
 	[TUNNEL_SUBSCRIBE] = { "SUBSCRIBE", HAS(TOPIC),
-	    HAS(SESSION) | HAS(SOURCE) | HAS(DESTINATION) },
+	    HAS(SESSION) | HAS(SOURCE) | HAS(DESTINATION) | HAS(CAPS) },
 	[TUNNEL_OPEN] = { "OPEN", HAS(TOPIC) | HAS(SESSION),
-	    HAS(SOURCE) | HAS(DESTINATION) },
-	[TUNNEL_OPEN_OK] = { "OPEN_OK", 0, 0 },
+	    HAS(SOURCE) | HAS(DESTINATION) | HAS(CAPS) | HAS(ADDRESS) },
+	[TUNNEL_OPEN_OK] = { "OPEN_OK", 0, HAS(CAPS) },
 	[TUNNEL_OPEN_NO] = { "OPEN_NO", HAS(CODE), HAS(TEXT) },
 	[TUNNEL_DATA] = { "DATA", HAS(TICKETS), 0 },
+	[TUNNEL_MAP] = { "MAP", HAS(NUMBER) | HAS(TOPIC) | HAS(ADDRESS) |
+	    HAS(MAP), 0 },
+	[TUNNEL_MAPPED] = { "MAPPED", HAS(NUMBER) | HAS(ADDRESS), 0 },
+	[TUNNEL_ASSIGN] = { "ASSIGN", HAS(NUMBER) | HAS(TOPIC) | HAS(ADDRESS) |
+	    HAS(MAP), 0 },
 };
 
 static const char *const	 codes[TUNNEL_CODES] = {
@@ -62,6 +67,11 @@ static const char *const	 codes[TUNNEL_CODES] = {
 	[TUNNEL_WRONG_HUB] = "the ticket is not of this hub",
 	[TUNNEL_BROKEN] = "a frame is not as it must be",
 	[TUNNEL_BUSY] = "the hub is busy",
+	[TUNNEL_PORT_DENIED] = "the port is not allowed to this agent",
+	[TUNNEL_PORT_TAKEN] = "the port is in use",
+	[TUNNEL_NO_CERTIFICATE] = "the hub has no certificate for TLS",
+	[TUNNEL_NOT_ACCEPTED] = "the agent does not accept that",
+	[TUNNEL_NO_ADDRESS] = "the hub does not have that address",
 };
 
 const char *
@@ -234,6 +244,9 @@ decode_value(unsigned int tag, struct rd *r, struct tunnel_frame *f)
 		return f->up <= 1 ? 0 : -1;
 	case TUNNEL_T_ADDRESS:
 		return decode_text(r, TUNNEL_TEXT_MAX, &f->address);
+	case TUNNEL_T_MAP:
+		f->map = rd_u8(r);
+		return 0;
 	}
 	return -1;
 }
@@ -373,6 +386,9 @@ encode_value(unsigned int tag, const struct tunnel_frame *f, struct wr *w)
 		break;
 	case TUNNEL_T_ADDRESS:
 		encode_text(w, &f->address, TUNNEL_TEXT_MAX);
+		break;
+	case TUNNEL_T_MAP:
+		wr_u8(w, f->map);
 		break;
 	}
 }

@@ -60,6 +60,9 @@ enum tunnel_type {
 	TUNNEL_OPEN_OK,
 	TUNNEL_OPEN_NO,
 	TUNNEL_DATA,
+	TUNNEL_MAP,
+	TUNNEL_MAPPED,
+	TUNNEL_ASSIGN,
 	TUNNEL_TYPES
 };
 
@@ -70,7 +73,7 @@ enum tunnel_tag {
 	TUNNEL_T_INSTANCE,	/* 16 bytes */
 	TUNNEL_T_NONCE,		/* 32 bytes */
 	TUNNEL_T_MODE,		/* u8, enum tunnel_mode */
-	TUNNEL_T_CAPS,		/* u32 */
+	TUNNEL_T_CAPS,		/* u32, TUNNEL_CAP_* */
 	TUNNEL_T_PROOF,		/* 32 bytes */
 	TUNNEL_T_TIMERS,	/* heartbeat, dead, park, each u32 ms */
 	TUNNEL_T_CODE,		/* u16, enum tunnel_code */
@@ -85,10 +88,17 @@ enum tunnel_tag {
 	TUNNEL_T_DESTINATION,	/* address */
 	TUNNEL_T_UP,		/* u8, 0 or 1 */
 	TUNNEL_T_ADDRESS,	/* text, host:port */
+	TUNNEL_T_MAP,		/* u8, TUNNEL_MAP_* */
 	TUNNEL_TAGS
 };
 
 #define TUNNEL_HAS(tag)	((uint32_t)1 << (tag))
+
+#define TUNNEL_CAP_ZSTD	1	/* after OPEN_OK: RFC 8878, both ways */
+
+#define TUNNEL_MAP_OPEN	1	/* from the start */
+#define TUNNEL_MAP_TLS	2	/* users speak TLS with the hub */
+#define TUNNEL_MAP_LISTEN 4	/* of ASSIGN: the agent is to listen */
 
 enum tunnel_mode {
 	TUNNEL_CONTROL = 1,	/* it publishes: a control link */
@@ -113,6 +123,11 @@ enum tunnel_code {
 	TUNNEL_WRONG_HUB = 13,	/* no such ticket here */
 	TUNNEL_BROKEN = 14,	/* a frame was not as it must be */
 	TUNNEL_BUSY = 15,
+	TUNNEL_PORT_DENIED = 16,	/* the port is not for this agent */
+	TUNNEL_PORT_TAKEN = 17,	/* somebody has it */
+	TUNNEL_NO_ADDRESS = 18,	/* it is none of the hub's */
+	TUNNEL_NO_CERTIFICATE = 19,	/* for a port with TLS */
+	TUNNEL_NOT_ACCEPTED = 20,	/* the agent does not do that */
 	TUNNEL_CODES
 };
 
@@ -144,6 +159,7 @@ struct tunnel_frame {
 	struct net_addr		 source, destination;	/* IPv4 or IPv6 */
 	uint8_t			 up;
 	struct tunnel_text	 address;
+	uint8_t			 map;
 };
 
 /*

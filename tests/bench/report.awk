@@ -57,8 +57,8 @@ function collect(row, peer, by,		n, r) {
 }
 
 # What is above the lines: of all peers, and of the ratios.
-function heading(text,	i, h) {
-	h = sprintf("%-19s", text)
+function heading(title,	i, h) {
+	h = sprintf("%-19s", title)
 	for (i = 1; i <= npeers; i++)
 		h = h sprintf("%13s", peers[i])
 	for (i = 1; i <= nratios; i++)

@@ -73,6 +73,9 @@ version() {
 	sallyport) "$BENCH_SALLYPORTD" --version | sed -n 1p ;;
 	tls) echo "tls: sallyportd with TLS in front" ;;
 	record) echo "record: sallyportd with a record of queries" ;;
+	ssh-?) [ -x "$BENCH_SSHD" ] && command -v ssh >/dev/null &&
+	    ssh -V 2>&1 ;;
+	hub-*) echo "$1: sallyportd twice, as hub and as agent" ;;
 	*) echo "PEERS: \"$1\" is none" >&2; exit 2 ;;
 	esac
 }
@@ -86,7 +89,7 @@ choose_peers() {
 		else
 			echo "$p is missing, and left out (Debian has haproxy," \
 			    "nginx-light and libnginx-mod-stream, hitch," \
-			    "stunnel4)"
+			    "stunnel4, openssh-server)"
 		fi
 	done
 }

@@ -86,7 +86,7 @@ check 78 '--backend: forward: ":3306": a server needs a host' \
     --backend=:3306 -t
 check 78 '--bind: "nonsense"' --bind=nonsense -t
 check 78 '--buffer: "7": want a size' --bind=:1 --buffer=7 -t
-check 78 '--protocol: "http": want "tcp", "mysql" or "hub"' --bind=:1 \
+check 78 '--protocol: "http": want "tcp", "mysql", "hub" or "netroxy"' --bind=:1 \
     --protocol=http -t
 check 0 'pool = "mysql";' --bind=:1 --protocol=mysql -T
 
@@ -124,7 +124,7 @@ for file in "$dir/good" "$dir/main" "$src/etc/sallyportd.conf" \
 done
 
 # In the background: the command returns when it serves, and lets go of all.
-port=$((20000 + $$ % 10000))
+port=$((30000 + $$ % 300))
 cat >"$dir/daemon" <<CONF
 user = "nobody";
 pid_file = "$dir/pid";

@@ -79,7 +79,7 @@ taken() {
 	grep -qi ":$(printf '%04X' "$1") 0*:0000 0A" /proc/net/tcp \
 	    /proc/net/tcp6 2>/dev/null
 }
-port=$((20000 + $$ % 10000))
+port=$((30300 + $$ % 300))
 while taken "$port" || taken $((port + 1)); do
 	port=$((port + 2))
 done

@@ -77,7 +77,7 @@ check 'nothing is left behind' [ -z "$(find "$dir" -name '.make*' -o -name x)" ]
 check 'once more' "$make_cert" --force --out="$dir/own" db.example
 
 # What it says to paste, and an authority, into a configuration.
-port=$((20000 + $$ % 10000))
+port=$((30600 + $$ % 300))
 {
 	cat <<CONF
 user = "nobody";

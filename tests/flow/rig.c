@@ -96,9 +96,9 @@ rig_listen(int *port)
 	return fd;
 }
 
-/* Below the range from which the kernel takes ports for those who dial. */
+/* Below 30000, from where on tests with whole ranges have theirs. */
 #define PORT_MIN	12000
-#define PORT_MAX	32000
+#define PORT_MAX	30000
 
 int
 rig_port(void)
@@ -352,6 +352,9 @@ write_conf(const struct daemon *d, const char *text)
 	f = fopen(path, "w");
 	ck_assert_ptr_nonnull(f);
 	fprintf(f, "user = \"nobody\";\n");
+	/* valgrind makes system calls of its own in every process. */
+	if (rig_is_slow())
+		fprintf(f, "sandbox = \"off\";\n");
 	if (strstr(text, "log = {") == NULL)
 		fprintf(f, "log = { to = \"stdout\"; level = \"debug\"; };\n");
 	for (; *text != '\0'; text++) {

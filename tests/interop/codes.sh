@@ -675,7 +675,7 @@ out_of_table() {
 	hold
 	server_sql maria11 "DELETE FROM demo.otp_secret WHERE name = 'gone'"
 	until_true 50 is_gone "$held"
-	until_true 5 has_sessions 1 'user=gone .*end=killed'
+	until_true 15 has_sessions 1 'user=gone .*end=killed'
 }
 
 # The command line and the file of portproxy, with its tables.

@@ -17,6 +17,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/cases.sh"
 # shellcheck source=tests/interop/proxies.sh
 . "$here/proxies.sh"
+# shellcheck source=tests/interop/daemons.sh
+. "$here/daemons.sh"
 suite=hub
 ctl=$(dirname "$SALLYPORTD")/sallyportctl
 
@@ -31,9 +33,9 @@ peer() {
 # --- configurations
 
 pick_ports() {
-	for name in echo nobody tls plain proxied near slow hole web \
-	    b_echo b_plain b_group b_db b_stranger b_fall b_slow b_hole b_web \
-	    a_echo a_plain a_slow a_fall nx ha; do
+	for name in echo nobody tls plain proxied near slow hole thin web \
+	    b_packed b_lean b_slowly b_tried b_echo b_plain b_group b_db b_stranger b_fall b_slow b_hole b_web \
+	    a_echo a_plain a_slow a_fall a_packed nx ha; do
 		pick_port
 		eval "$name=$port"
 	done
@@ -72,6 +74,10 @@ $(hub proxied "$proxied" "$with_tls proxy_protocol = { accept = true;
 $(to b_echo '"topic:echo"')
 $(to b_plain '"topic:plain.echo"' 'carry = "always";')
 $(to b_group '"topic:group"')
+$(to b_packed '"topic:packed"')
+$(to b_lean '"topic:plain.packed"')
+$(to b_slowly '"topic:slowly"')
+$(to b_tried '"topic:tried"')
 $(to b_stranger '"topic:stranger"')
 $(to b_slow '"topic:slow"')
 $(to b_hole '"topic:mine.hole"')
@@ -85,14 +91,19 @@ agents = (
 	{ id = "branch1"; secret_file = "$scratch/one"; publish = "*"; },
 	{ id = "branch2"; secret_file = "$scratch/two"; publish = "*"; },
 	{ id = "branch3"; secret_file = "$scratch/two"; publish = "*"; },
+	{ id = "holed"; secret_file = "$scratch/two"; publish = "*"; },
 	{ id = "stranger"; secret_file = "$scratch/three";
 	  publish = ( "stranger", "mine.*" ); },
 	{ id = "json"; secret_file = "$scratch/five"; publish = "*";
 	  subscribe = "*"; },
 	{ id = "laptop7"; secret_file = "$scratch/four";
-	  subscribe = ( "echo", "plain.*", "slow" ); } );
+	  subscribe = ( "echo", "plain.*", "slow", "packed" ); } );
 topics = (
 	{ name = "group"; policy = "group"; },
+	{ name = "tried"; policy = "group"; },
+	{ name = "slowly"; bandwidth = "400k"; },
+	{ name = "packed"; compression = "zstd"; },
+	{ name = "plain.packed"; compression = "zstd"; },
 	{ name = "mine.hole"; hold = "9s"; },
 	{ name = "none.has.it"; hold = "0"; } );
 timeouts = { handshake = "40s"; };
@@ -136,78 +147,45 @@ END
 write_agents() {
 	pin="pin = \"$("$ctl" pin "$scratch/hub.pem")\";"
 	off='tls = { mode = "off"; };'
+	zstd='compression = "zstd";'
 	here_="127.0.0.1:$echo"
 	agent c "$(known b "$tls" branch1 one "$pin"
-	    known p "$plain" branch2 two "$off")" \
-	    "$(offer echo b "$here_"
+	    known p "$plain" branch2 two "$off $zstd")" \
+	    "$(offer slowly b "$here_"
+	    offer tried b "127.0.0.1:$nobody"
+	    offer tried p "$here_"
+	    offer plain.packed p "$here_"
+	    offer echo b "$here_"
 	    offer group b "$here_"
 	    offer db b "127.0.0.1:${db_port:-$nobody}"
 	    offer web b backend:told
 	    offer down b "127.0.0.1:$nobody"
 	    offer plain.echo p "$here_"
 	    offer group p "$here_")" ""
-	agent a "$(known b "$tls" laptop7 four "$pin"
+	agent a "$(known b "$tls" laptop7 four "$pin $zstd"
 	    known p "$plain" laptop7 four "$off"
 	    known gone "$nobody" laptop7 four "$pin")" "" \
 	    "$(to a_echo '"topic:echo@b"'
 	    to a_plain '"topic:plain.echo@p"'
 	    to a_slow '"topic:slow@b"'
+	    to a_packed '"topic:packed@b"'
 	    to a_fall "( \"topic:echo@gone\", \"topic:echo@b\" )")"
+	agent thin "$(known b "$thin" branch3 two "$zstd tls = {
+	    ca = \"$scratch/hub.pem\"; server_name = \"hub\"; };")" \
+	    "$(offer packed b "$here_")" ""
 	# Two whose networks are bad, each a process of its own.
 	agent slow "$(known b "$slow" branch3 two "$pin")" \
 	    "$(offer slow b "$here_")" ""
-	agent hole "$(known b "$hole" stranger three "$pin")" \
+	agent hole "$(known b "$hole" holed two "$pin")" \
 	    "$(offer mine.hole b "$here_")" ""
 }
 
 # --- daemons
 
 # daemon NAME: starts it, and waits until it is ready; sets pid_NAME.
-daemon() {
-	: >"$scratch/$1.log"
-	"$SALLYPORTD" -f "$scratch/$1.conf" >>"$scratch/$1.log" 2>&1 \
-	    </dev/null &
-	echo $! >"$scratch/$1.pid"	# cases have shells of their own
-	has_line "$1" 'master\[[0-9]*\]: ready' || {
-		cat "$scratch/$1.log" >&2
-		return 1
-	}
-}
-
-end_daemon() {
-	end_process "$(cat "$scratch/$1.pid")"
-	until_true 15 is_gone "$(cat "$scratch/$1.pid")"
-	rm "$scratch/$1.pid"
-}
-
-end_all() {
-	for file in "$scratch"/*.pid; do
-		[ ! -e "$file" ] || end_process "$(cat "$file")"
-	done
-	scratch_end
-}
-
-# has_line NAME PATTERN [N]: by now, so many times?
-is_said() {
-	[ "$(grep -c -e "$2" "$scratch/$1.log")" -ge "${3:-1}" ]
-}
-
-has_line() {
-	until_true 15 is_said "$@" || {
-		tail -n 20 "$scratch/$1.log"
-		echo "no line with $2"
-		return 1
-	}
-}
-
 # serves PORT: by now?
 serves() {
 	tunnel until "$1" 10 >/dev/null
-}
-
-background() {
-	"$@" >"$scratch/background.log" 2>&1 </dev/null &
-	other_pids="$other_pids $!"
 }
 
 start_all() {
@@ -219,6 +197,10 @@ start_all() {
 	[ "$(id -u)" -ne 0 ] || chown nobody "$scratch/run"
 	background python3 "$here/tunnel.py" echo "$echo"
 	background python3 "$here/tunnel.py" relay "$slow" "$tls" 50
+	thin_log=$scratch/thin.bytes
+	python3 "$here/tunnel.py" relay "$thin" "$tls" 0 >"$thin_log" 2>&1 &
+	thin_pid=$!
+	other_pids="$other_pids $thin_pid"
 	background python3 "$here/tunnel.py" relay "$hole" "$tls" 0
 	hole_pid=$!
 	if command -v mariadbd >/dev/null && command -v mariadb >/dev/null
@@ -235,14 +217,18 @@ END
 	daemon b
 	daemon c
 	daemon a
-	has_line c 'hub b has topic' 5
-	has_line c 'hub p has topic plain.echo'
+	has_line c 'hub b has topic' 7
+	has_line c 'hub p has topic' 4
 }
 
 # --- cases
 
 served() {
-	[ "$(tunnel users "$1" "$2")" = "served=$2" ]
+	tunnel users "$1" "$2" >"$scratch/served.$1"
+	grep -qx "served=$2" "$scratch/served.$1" || {
+		cat "$scratch/served.$1"
+		return 1
+	}
 }
 
 a_user_is_served() {
@@ -315,6 +301,61 @@ another_way_is_taken() {
 	has_line b 'listener b_fall: topic:none.has.it: no agent publishes'
 	tunnel half "$a_fall"
 	has_line a 'listener a_fall: topic:echo@gone: .*; trying topic:echo@b'
+}
+
+another_agent_is_tried() {
+	served "$b_tried" 12
+	has_line c 'listener=tried@b .*end=unreachable'
+	has_line b 'server=tried@branch2' 12
+}
+
+bandwidth_is_shared() {
+	began=$(date +%s%N)
+	tunnel big "$b_slowly" 400000 &
+	one=$!
+	tunnel big "$b_slowly" 400000
+	wait "$one"
+	ms=$((($(date +%s%N) - began) / 1000000))
+	# Each way 800,000 bytes at 409,600 a second, but for what came at once.
+	echo "$ms ms"
+	[ "$ms" -ge 1600 ] && [ "$ms" -lt 6000 ]
+}
+
+known_by_an_authority() {
+	daemon thin
+	has_line thin 'hub b has topic packed'
+	sed 's/"hub"/"another"/; s/branch3/json/; s=/two=/five=' \
+	    "$scratch/thin.conf" >"$scratch/x.conf"
+	daemon x
+	has_line x 'hub b: cannot connect: .*hostname mismatch'
+	end_daemon x
+}
+
+# thin_bytes: what the relay has moved
+thin_bytes() {
+	before=$(wc -l <"$thin_log")
+	kill -HUP "$thin_pid"
+	until_true 5 has_more "$before"
+	tail -n 1 "$thin_log"
+}
+
+has_more() {
+	[ "$(wc -l <"$thin_log")" -gt "$1" ]
+}
+
+packed_both_ways() {
+	served "$b_packed" 10
+	first=$(thin_bytes)
+	[ "$(tunnel big "$b_packed" 5000000)" -ge 5000000 ]
+	bytes=$(($(thin_bytes) - first))
+	echo "5 MB each way took $bytes bytes"
+	[ "$bytes" -lt 1000000 ]
+	for port in "$b_packed" "$a_packed" "$b_lean"; do
+		served "$port" 20
+		tunnel half "$port"
+		[ "$(tunnel big "$port" 20000000)" -ge 20000000 ]
+	done
+	end_daemon thin
 }
 
 refused_for_a_reason() {
@@ -560,7 +601,7 @@ control_tells() {
 }
 
 no_errors() {
-	for name in a b c x y slow hole; do
+	for name in a b c x y slow hole thin; do
 		if grep -E 'crashed|Sanitizer|said what it may not|may not have' \
 		    "$scratch/$name.log"; then
 			exit 1
@@ -599,6 +640,11 @@ check "a database is reached, with TLS and a record at the hub" \
 check "a group of agents is served in turn" each_in_its_turn
 check "where a topic leads nowhere, the next forward is taken" \
 	another_way_is_taken
+check "where one agent cannot dial, another is tried" \
+	another_agent_is_tried
+check "a bandwidth is shared by those who have it" bandwidth_is_shared
+check "a hub is known by an authority and a name" known_by_an_authority
+check "sessions are compressed where both ends say so" packed_both_ways
 check "a topic of others is refused" refused_for_a_reason
 check "an agent with a wrong secret is told once, and kept out" \
 	wrong_secret_is_told

@@ -75,15 +75,26 @@ port_is_free() {
 	    grep -q "$(printf ':%04X ' "$1")"
 }
 
+# Does somebody listen there by now?
+port_is_served() {
+	until_true 15 port_is_taken "$1"
+}
+
+port_is_taken() {
+	! port_is_free "$1"
+}
+
 # Sets port, to another one each time.  Below the ephemeral ports, so that
-# no outgoing connection takes it before we do.
+# no outgoing connection takes it before we do; SALLYPORT_LANE, 1 to 3, keeps
+# scripts that run at one time apart.
 pick_port() {
+	first=$((22000 + 1000 * ${SALLYPORT_LANE:-0}))
 	if [ -z "${port:-}" ]; then
-		port=$((22000 + 0x$(random_hex 2) % 1000))
+		port=$((0x$(random_hex 2)))
 	fi
-	port=$((22000 + (port + 1) % 1000))
+	port=$((first + (port + 1) % 1000))
 	until port_is_free "$port"; do
-		port=$((22000 + (port + 1) % 1000))
+		port=$((first + (port + 1) % 1000))
 	done
 }
 

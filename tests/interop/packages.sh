@@ -27,7 +27,9 @@ pc:libcares		libc-ares-dev	c-ares-devel
 pc:openssl		libssl-dev	openssl-devel
 pc:jansson		libjansson-dev	jansson-devel
 pc:liboath		liboath-dev	liboath-devel
+pc:libzstd		libzstd-dev	libzstd-devel
 pc:libqrencode		libqrencode-dev	qrencode-devel
+pc:libseccomp		libseccomp-dev		libseccomp-devel
 pc:libmariadb		libmariadb-dev	mariadb-connector-c-devel
 '
 

@@ -10,18 +10,22 @@ tunnel.py first PORT			ms to the first byte of the service
 tunnel.py big PORT BYTES		sends all before it reads any
 tunnel.py hold PORT SECONDS		a session that says a byte each 50 ms
 tunnel.py half PORT			ends its stream first, and reads on
+tunnel.py tls PORT			one user, in TLS
+tunnel.py unix-echo PATH		as echo, at a path
+tunnel.py unix PATH			one user, there
 tunnel.py until PORT SECONDS		tries until it is served: how long it took
 """
 import asyncio
 import signal
 import socket
+import ssl
 import sys
 import time
 
 BANNER = b'5.5.5-banner\n'
 
 
-async def echo(port):
+async def echo(port, path=None):
     async def serve(r, w):
         w.write(BANNER)
         try:
@@ -34,18 +38,33 @@ async def echo(port):
             w.close()
         except ConnectionError:
             pass
-    await (await asyncio.start_server(
-        serve, '127.0.0.1', port, backlog=2048)).serve_forever()
+    if path:
+        server = await asyncio.start_unix_server(serve, path)
+    else:
+        server = await asyncio.start_server(
+            serve, '127.0.0.1', port, backlog=2048)
+    await server.serve_forever()
+
+
+def unix(path):
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(10)
+    s.connect(path)
+    assert read(s, len(BANNER)) == BANNER
+    s.sendall(b'by path')
+    assert read(s, 7) == b'by path'
 
 
 async def relay(port, to, ms):
     frozen = set()
     known = []
+    moved = 0
 
     async def move(me, r, w):
         queue = asyncio.Queue()
 
         async def write():
+            nonlocal moved
             while True:
                 at, data = await queue.get()
                 await asyncio.sleep(max(0, at - time.monotonic()))
@@ -55,6 +74,7 @@ async def relay(port, to, ms):
                     w.write_eof()
                     return
                 w.write(data)
+                moved += len(data)
         task = asyncio.create_task(write())
         try:
             while True:
@@ -85,6 +105,7 @@ async def relay(port, to, ms):
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGUSR1, lambda: frozen.update(known[1:]))
     loop.add_signal_handler(signal.SIGUSR2, lambda: frozen.update(known))
+    loop.add_signal_handler(signal.SIGHUP, lambda: print(moved, flush=True))
     await (await asyncio.start_server(serve, '127.0.0.1',
                                       port)).serve_forever()
 
@@ -190,6 +211,16 @@ def half(port):
     print('whole')
 
 
+def tls(port):
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    s = context.wrap_socket(dial(port))
+    s.sendall(b'last words')
+    assert read(s, len(BANNER) + 10) == BANNER + b'last words'
+    print('whole')
+
+
 def until(port, seconds):
     began = time.monotonic()
     while True:
@@ -205,7 +236,16 @@ def until(port, seconds):
 
 
 def main():
-    what, args = sys.argv[1], [float(a) for a in sys.argv[2:]]
+    what = sys.argv[1]
+    if what == 'unix-echo':
+        asyncio.run(echo(None, sys.argv[2]))
+    elif what == 'unix':
+        unix(sys.argv[2])
+    else:
+        by_port(what, [float(a) for a in sys.argv[2:]])
+
+
+def by_port(what, args):
     ints = [int(a) for a in args]
     if what in ('echo', 'relay', 'users'):
         asyncio.run(globals()[what](*ints))

@@ -8,6 +8,10 @@ tunnel_peer.py serve PORT ID SECRETFILE TOPIC BANNER
 					BANNER and then what it is told
 tunnel_peer.py attack PORT ID SECRETFILE
 					what a hub must refuse; one line each
+tunnel_peer.py ports PORT ID SECRETFILE AGENTS EACH FIRST
+					so many agents ID1 ..., each with ports from
+					FIRST on, leave one after the other: only
+					their own close
 """
 import hashlib
 import hmac
@@ -22,12 +26,12 @@ import time
 TYPES = dict(HELLO=1, CHALLENGE=2, AUTH=3, WELCOME=4, REJECT=5, REGISTER=6,
              REGISTERED=7, REFUSED=8, WITHDRAW=9, HEALTH=10, NEED=11, PING=12,
              PONG=13, GOAWAY=14, SUBSCRIBE=15, OPEN=16, OPEN_OK=17, OPEN_NO=18,
-             DATA=19)
+             DATA=19, MAP=20, MAPPED=21, ASSIGN=22)
 NAMES = {v: k for k, v in TYPES.items()}
 TAGS = dict(version=1, id=2, instance=3, nonce=4, mode=5, caps=6, proof=7,
             timers=8, code=9, retry=10, text=11, number=12, topic=13,
             weight=14, tickets=15, session=16, source=17, destination=18,
-            up=19, address=20)
+            up=19, address=20, map=21)
 MUST = dict(HELLO={'version', 'id', 'instance', 'nonce', 'mode'},
             CHALLENGE={'nonce'}, AUTH={'proof'},
             WELCOME={'version', 'proof', 'timers'}, REJECT={'code'},
@@ -35,7 +39,10 @@ MUST = dict(HELLO={'version', 'id', 'instance', 'nonce', 'mode'},
             REFUSED={'number', 'code'}, WITHDRAW={'number', 'topic'},
             HEALTH={'topic', 'up'}, NEED={'tickets'}, GOAWAY={'code'},
             SUBSCRIBE={'topic'}, OPEN={'topic', 'session'},
-            OPEN_NO={'code'}, DATA={'tickets'})
+            OPEN_NO={'code'}, DATA={'tickets'},
+            MAP={'number', 'topic', 'address', 'map'},
+            MAPPED={'number', 'address'},
+            ASSIGN={'number', 'topic', 'address', 'map'})
 
 
 def frame(kind, **fields):
@@ -195,6 +202,80 @@ def serve(port, name, secret, topic, banner):
             sys.exit('%s %r' % (kind, f))
 
 
+def many(port, name, secret, agents, topics):
+    """So many agents that do nothing, and what they have parked."""
+    parked = []
+
+    def be(i):
+        link = Link(port, '%s%d' % (name, i + 1), secret)
+        assert NAMES[link.answer[0]] == 'WELCOME', fields(link.answer)
+        for t in range(topics):
+            link.say('REGISTER', number=struct.pack('>I', t),
+                     topic=b'%s%d.t%d' % (name.encode(), i, t))
+        link.s.settimeout(None)
+        while True:
+            if not select.select([link.s], [], [], 9)[0]:
+                link.say('PING')
+                continue
+            kind, f = link.hear()
+            t = f['tickets'] if kind == 'NEED' else b''
+            for j in range(0, len(t), 16):
+                s = dial(port)
+                s.sendall(seal(link.login.ticket(t[j:j + 16])[1], 0,
+                               frame('DATA', tickets=t[j:j + 16])))
+                parked.append(s)
+
+    for i in range(agents):
+        threading.Thread(target=be, args=(i,), daemon=True).start()
+        time.sleep(0.01)
+    for _ in range(300):
+        if len(parked) >= 2 * agents:
+            print('parked=%d' % len(parked), flush=True)
+            time.sleep(3600)
+        time.sleep(0.1)
+    sys.exit('only %d are parked' % len(parked))
+
+
+def is_open(port):
+    try:
+        socket.create_connection(('127.0.0.1', port)).close()
+        return True
+    except ConnectionRefusedError:
+        return False
+
+
+def ports(port, name, secret, agents, each, first):
+    links = []
+    for i in range(agents):
+        link = Link(port, '%s%d' % (name, i + 1), secret)
+        assert NAMES[link.answer[0]] == 'WELCOME', fields(link.answer)
+        links.append(link)
+        for j in range(each):
+            n = struct.pack('>I', j)
+            topic = b't%d.%d' % (i, j)
+            at = b'127.0.0.1:%d' % (first + i * each + j)
+            link.say('REGISTER', number=n, topic=topic)
+            link.say('MAP', number=n, topic=topic, address=at, map=b'\1')
+            while True:
+                kind, f = link.hear()
+                assert kind in ('REGISTERED', 'NEED', 'MAPPED'), (kind, f)
+                if kind == 'MAPPED':
+                    assert f['address'] == at, f
+                    break
+    everything = range(first, first + agents * each)
+    assert all(map(is_open, everything))
+    while links:
+        links.pop(0).s.close()
+        gone = (agents - len(links)) * each
+        deadline = time.monotonic() + 10
+        while is_open(first + gone - 1):
+            assert time.monotonic() < deadline, 'its ports are open'
+            time.sleep(0.05)
+        for i, p in enumerate(everything):
+            assert is_open(p) == (i >= gone), p
+    print('closed=%d' % (agents * each))
+
+
 def ends(s, seconds=8):
     """What the hub does: a frame's name, or 'closed'."""
     s.settimeout(seconds)
@@ -308,7 +389,11 @@ def corpus(folder):
         frame('SUBSCRIBE', topic=b'a', source=b'\4\x7f\0\0\1\x12\x34',
               destination=b'\6' + bytes(18)),
         frame('OPEN', topic=b'a', session=bytes(16)), frame('OPEN_OK'),
-        frame('OPEN_NO', code=b'\0\x08', text=b'refused')]
+        frame('OPEN_NO', code=b'\0\x08', text=b'refused'),
+        frame('ASSIGN', number=bytes(4), topic=b'assign.c.1f', map=b'\4',
+              address=b'unix:/run/x'),
+        frame('OPEN', topic=b'assign.c.1f', session=bytes(16),
+              address=b'127.0.0.1:3389')]
     for i, f in enumerate(inputs):
         with open('%s/frame-%02d' % (folder, i), 'wb') as out:
             out.write(b'\0' + f)
@@ -329,6 +414,10 @@ def main():
         if what == 'serve':
             serve(int(args[0]), args[1], secret, args[3],
                   args[4].encode().decode('unicode_escape'))
+        elif what == 'many':
+            many(int(args[0]), args[1], secret, int(args[3]), int(args[4]))
+        elif what == 'ports':
+            ports(int(args[0]), args[1], secret, *map(int, args[3:6]))
         else:
             attack(int(args[0]), args[1], secret)
 

@@ -25,9 +25,10 @@
 static const char	 text[] =
 	"agents = ( { id = \"one\"; secret_file = \"/s\"; publish = \"a.*\"; }, "
 	"{ id = \"two\"; secret_file = \"/s\"; subscribe = \"a.b\"; } );"
-	"topics = ( { name = \"a.b\"; hold = 0; }, { name = \"a.c\"; } );"
+	"topics = ( { name = \"a.b\"; hold = 0; bandwidth = \"5k\"; }, { name = \"a.c\"; } );"
 	"listeners = ( { name = \"h\"; listen = \":1\"; protocol = \"hub\"; },"
 	"{ name = \"t\"; listen = \":2\"; forward = \"topic:a.c\"; } );";
+static int		 paces;		/* that came with a connection */
 static const uint8_t	 grant_key[GRANT_KEY] = { 1, 2, 3 };
 static const uint8_t	 tickets[TUNNEL_KEY] = { 4, 5, 6 };
 
@@ -65,7 +66,7 @@ be_broker(int channel, int *ends)
 	};
 	for (size_t i = 0; i < POOLS; i++) {
 		given[i] = (struct setup_meet){
-			.role = ROLE_WORKER, .fd = ends[i], .keeper_fd = -1,
+			.role = ROLE_WORKER, .fd = ends[i], .more_fd = -1,
 		};
 		snprintf(given[i].pool, sizeof(given[i].pool), "%s",
 		    pools[i]);
@@ -162,8 +163,29 @@ open_topic(struct broker_line *b, const char *topic, const uint8_t *grant,
 {
 	enum end	 end;
 
-	return broker_open(b, topic, grant, -1, io_now_ms() + UNIT_MS, NULL,
-	    found, fd, &end);
+	return broker_open(b, BROKER_TOPIC, topic, grant, -1, io_now_ms() +
+	    UNIT_MS, NULL, found, fd, &paces, &end);
+}
+
+/* As the topic says, both ways by a bucket of its own. */
+static void
+expect_paced(const struct broker_found *found)
+{
+	struct pace	 pace[2];
+	void		*map;
+
+	ck_assert(found->counted);
+	ck_assert_int_ne(paces, -1);
+	map = paces_map(paces, &found->paces, pace);
+	ck_assert_ptr_nonnull(map);
+	for (size_t i = 0; i < 2; i++) {
+		ck_assert_ptr_null(pace[i].bucket[0]);
+		ck_assert_int_eq(pace[i].rate[1], 5 * 1024);
+		ck_assert_int_ne(pace_take(&pace[i], 4000), 0);
+	}
+	ck_assert_ptr_ne(pace[0].bucket[1], pace[1].bucket[1]);
+	paces_unmap(map);
+	close(paces);
 }
 
 /* It is heard no more. */
@@ -267,6 +289,7 @@ START_TEST(a_user_gets_the_connection_of_an_agent)
 	ck_assert_str_eq(found.agent, "one");
 	ck_assert(!found.tls);
 	ck_assert_mem_eq(found.ticket, asked, TUNNEL_TICKET);
+	expect_paced(&found);
 	ck_assert_mem_eq(&found.keys, &keys, sizeof(keys));
 	unit_write(fd, "through", 7);
 	unit_expect(other, "through", 7);
@@ -366,8 +389,12 @@ START_TEST(a_pool_has_the_topics_that_it_leads_to_and_no_other)
 	ck_assert_int_eq(open_topic(&b, "a.b", NULL, &found, &fd), -1);
 	expect_ended(&b);
 	b = dial(HUB);
-	ck_assert_int_eq(open_topic(&b, "a.c", NULL, &found, &fd), -1);
-	expect_ended(&b);
+	/* There, a mapping may have ended meanwhile. */
+	fd = -1;
+	ck_assert_int_eq(open_topic(&b, "a.c", NULL, &found, &fd),
+	    TUNNEL_NO_AGENT);
+	ck_assert_int_eq(fd, -1);
+	broker_line_hang_up(&b);
 	/* The one that is its own waits, for nobody offers it. */
 	b = dial(TCP);
 	ck_assert_int_eq(channel_send(b.fd, MSG_TOPIC_OPEN, "\0a.c", 4, NULL,
@@ -404,6 +431,8 @@ static const struct nonsense {
 	{ MSG_TOPIC_OPEN, "\5a", 2 },
 	{ MSG_TOPIC_OPEN, "\0", 1 },
 	{ MSG_TOPIC_AGAIN, "", 0 },
+	{ MSG_TOPIC_AGAIN, "\0", 1 },
+	{ MSG_TOPIC_AGAIN, "\1", 1 },
 	{ MSG_AGENTS, "", 0 },
 	{ MSG_AGENT_DRAIN, "\1a", 2 },
 	{ MSG_STOP, "", 0 },

@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "policy/conf.h"
+#include "policy/conf_assign.h"
 #include "policy/conf_include.h"
 #include "policy/conf_tunnel.h"
 #include "unit.h"
@@ -433,7 +434,7 @@ START_TEST(there_are_never_more_spare_workers_than_workers)
 END_TEST
 
 #define TIME_TAIL	" (units ms, s, m, h, d; a bare number is seconds)"
-#define TOP_KEYS	"no such key; there are user auth_user pid_file " \
+#define TOP_KEYS	"no such key; there are user auth_user pid_file sandbox " \
 			"conf_d log query_table otp_table totp groups " \
 			"accounts agents agents_max topics hubs publish " \
 			"workers carriers timeouts control backends listeners"
@@ -898,9 +899,11 @@ static const struct {
 	{ HUBL AGENT("a", "\"x..y\"") , { "f:1: publish: \"x..y\": want a "
 	    "topic, as words of letters, digits, \"_\" and \"-\" with dots "
 	    "between; \"a.*\" for all below a; or \"*\"" } },
-	{ HUBL "agents = ( { id = \"a\"; }, { id = \"a\"; secret_file = "
-	    "\"/s\"; publish = \"*\"; } );", { "f:1: agents[0]: needs the "
-	    "key secret_file" } },
+	{ HUBL "agents = ( { id = \"a\"; publish = \"*\"; }, { id = \"a\"; "
+	    "secret_file = \"/s\"; publish = \"*\"; } );", { "f:1: "
+	    "secret_file: agent a needs one; \"sallyportctl secret FILE\" "
+	    "makes it", "f:1: id: \"a\" is the id of an earlier agent, "
+	    "f:1" } },
 	{ HUBL AGENT("a", "\"*\"") "topics = ( { name = \"a b\"; }, { name = "
 	    "\"t\"; policy = \"share\"; } );", { "f:1: topics[1].policy: "
 	    "\"share\": want \"replace\", \"group\", \"standby\" or "
@@ -928,7 +931,7 @@ static const struct {
 	    "protocol \"hub\" here" } },
 	{ AGENT("a", "\"*\"") "listeners = ( { name = \"h\"; listen = \":1\"; "
 	    "protocol = \"hub\"; forward = \"h:1\"; data_address = "
-	    "\"x:1\"; } );", { "f:1: forward: sessions at a hub go to topics, "
+	    "\"x:1\"; } );", { "f:1: forward: sessions at a hub go to agents, "
 	    "and not to \"h:1\"", "f:1: data_address: \"x:1\": want an "
 	    "address and a port, without a name" } },
 	/* All mistakes of one run. */
@@ -1080,7 +1083,7 @@ START_TEST(a_hub_and_its_agents_are_read_and_printed)
 	    "\"hub\"; }, { name = \"i\"; listen = \":2\"; forward = ( "
 	    "\"topic:x.y\", \"topic:z@b\", \"h:3\" ); } );"));
 	expect_stable();
-	ck_assert_uint_eq(conf->nlisteners, 3);
+	ck_assert_uint_eq(conf->nlisteners, 4);
 	l = &conf->listeners[1];
 	ck_assert_uint_eq(l->nfallbacks, 2);
 	b = conf_backend_of(conf, l, 0);
@@ -1092,8 +1095,15 @@ START_TEST(a_hub_and_its_agents_are_read_and_printed)
 	ck_assert_uint_eq(b->servers.n, 1);
 	ck_assert_ptr_null(conf_backend_of(conf, l, 2)->topic);
 	ck_assert_ptr_null(conf_backend_of(conf, l, 3));
-	/* What is published is a listener without an address. */
+	/* What serves mappings has none either. */
+	ck_assert_uint_eq(conf_mapped_listener(conf, "hub"), 2);
+	ck_assert_uint_eq(conf_mapped_listener(conf, "tcp"), CONF_NOWHERE);
 	l = &conf->listeners[2];
+	ck_assert_uint_eq(l->listen.n, 0);
+	ck_assert_str_eq(l->pool, "hub");
+	ck_assert_uint_eq(l->hub, 0);
+	/* What is published is a listener without an address. */
+	l = &conf->listeners[3];
 	ck_assert_str_eq(l->name, "t.u@b");
 	ck_assert_uint_eq(l->listen.n, 0);
 	ck_assert_str_eq(l->pool, "agent-b");
@@ -1111,6 +1121,191 @@ START_TEST(a_hub_and_its_agents_are_read_and_printed)
 	ck_assert(!conf_allows_topic(&conf->agents.v[0].publish, "x"));
 	ck_assert(!conf_allows_topic(&conf->agents.v[0].publish, "xx.y"));
 	ck_assert(!conf_allows_topic(&conf->agents.v[0].subscribe, "y"));
+}
+END_TEST
+
+static struct net_addr
+numeric(const char *text)
+{
+	struct net_spec	 spec;
+	const char	*why;
+
+	ck_assert_int_eq(net_parse(text, false, &spec, &why), 0);
+	return spec.addr;
+}
+
+START_TEST(agents_may_have_the_ports_that_are_named)
+{
+	static const struct {
+		const char	*at;
+		bool		 may;
+	} ports[] = {
+		{ "0.0.0.0:80", true }, { "0.0.0.0:81", false },
+		{ "127.0.0.1:13000", false }, { "10.0.0.1:13000", true },
+		{ "10.0.0.1:13099", true }, { "10.0.0.1:13100", false },
+		{ "10.0.0.1:12999", false }, { "[::1]:80", false },
+	};
+	struct net_addr		 a;
+
+	expect_good(take("agents = ( { id = \"a\"; secret_file = \"/s\"; "
+	    "publish = \"*\"; ports = ( \"80\", \"13000-13099\" ); "
+	    "addresses = ( \"0.0.0.0\", \"10.0.0.0/8\" ); } ); "
+	    "listeners = ( { name = \"h\"; listen = \":1\"; protocol = "
+	    "\"hub\"; } );"));
+	expect_stable();
+	for (size_t i = 0; i < nitems(ports); i++) {
+		a = numeric(ports[i].at);
+		ck_assert_int_eq(conf_may_map(&conf->agents.v[0], &a),
+		    ports[i].may);
+	}
+	/* An operator. */
+	a = numeric("0.0.0.0:1023");
+	ck_assert(!conf_may_map(NULL, &a));
+	a = numeric("0.0.0.0:1024");
+	ck_assert(conf_may_map(NULL, &a));
+	a = (struct net_addr){ .len = 0 };
+	ck_assert(!conf_may_map(NULL, &a));
+}
+END_TEST
+
+START_TEST(ports_and_maps_that_are_none_are_told)
+{
+	static const char *const	 want[] = {
+		"f:1: ports: \"0\": want a port, as \"443\", or the first and "
+		    "the last, as \"13000-13999\"",
+		"f:1: ports: \"9-8\": want a port, as \"443\", or the first "
+		    "and the last, as \"13000-13999\"",
+		"f:1: map: \"b:80\": want an address of the hub, and no name",
+		"f:1: map: \"80\": want an address, a colon, and a port, two "
+		    "with \"-\" between them, or 0 for any",
+	};
+
+	ck_assert_int_eq(take(KNOWN(PIN) "publish = ( { topic = \"t\"; hub = "
+	    "\"b\"; forward = \"h:1\"; map = \"b:80\"; }, { topic = \"u\"; "
+	    "hub = \"b\"; forward = \"h:1\"; map = \"80\"; } ); agents = ( "
+	    "{ id = \"a\"; secret_file = \"/s\"; publish = \"*\"; ports = ( "
+	    "\"0\", \"9-8\", \"7\" ); } ); listeners = ( { name = \"h\"; "
+	    "listen = \":1\"; protocol = \"hub\"; } );"), -1);
+	expect_errors(want, nitems(want));
+}
+END_TEST
+
+START_TEST(a_hub_assigns_both_ways)
+{
+	const struct conf_assign	*a;
+
+	expect_good(take(HUBL "agents = ( { id = \"n\"; secret_file = "
+	    "\"/s\"; assign = ( { listen = \"hub:127.0.0.1:2\"; forward = "
+	    "\"agent:127.0.0.1:3\"; }, { listen = \"agent:unix:/x\"; "
+	    "forward = \"hub:db:4\"; } ); } );"));
+	expect_stable();
+	a = conf->agents.v[0].assign.v;
+	ck_assert(!a[0].by_agent);
+	ck_assert_str_eq(conf_assign_address(&a[0]), "127.0.0.1:3");
+	ck_assert_str_eq(conf->listeners[a[0].listener].listen.v[0].text,
+	    "127.0.0.1:2");
+	ck_assert(a[1].by_agent);
+	ck_assert_str_eq(conf_assign_address(&a[1]), "unix:/x");
+	ck_assert_uint_eq(conf->listeners[a[1].listener].listen.n, 0);
+	ck_assert_ptr_eq(conf_assign_find(conf, "n", a[1].topic), &a[1]);
+	ck_assert_ptr_eq(conf_assign_find(conf, NULL, a[0].topic), &a[0]);
+	ck_assert_ptr_null(conf_assign_find(conf, "m", a[0].topic));
+}
+END_TEST
+
+START_TEST(an_agent_accepts_what_it_says)
+{
+	const struct conf_hub	*h;
+	struct net_spec		 spec;
+	const char		*why;
+
+	expect_good(take("hubs = ( { name = \"b\"; id = \"n\"; address = "
+	    "\"h:1\"; secret_file = \"/s\"; tls = { ca = \"/c\"; }; "
+	    "accept_assign = ( \"listen *:*\", \"forward unix:/run/*\" ); "
+	    "} );"));
+	expect_stable();
+	h = &conf->hubs.v[0];
+	ck_assert_int_eq(net_parse("127.0.0.1:1024", false, &spec, &why), 0);
+	ck_assert(conf_accepts(h, true, &spec.addr));
+	ck_assert(!conf_accepts(h, false, &spec.addr));
+	ck_assert(conf_accepts_paths(h));
+	ck_assert_uint_eq(conf_pool_publishes(conf, "agent-b"), 0);
+	ck_assert_uint_ne(conf_assigned_listener(conf, "agent-b"),
+	    CONF_NOWHERE);
+}
+END_TEST
+
+START_TEST(what_cannot_be_assigned_is_told)
+{
+	static const char *const	 want[] = {
+		"f:1: assign: listen = \"hub::2\", forward = \"hub::3\": want "
+		    "\"hub:ADDRESS\" for the one and \"agent:ADDRESS\" for "
+		    "the other",
+		"f:1: assign: \"agent:db:3\": want an address and a port "
+		    "without names, or \"unix:\" and a path",
+		"f:1: assign: listen = \"agent:1.2.3.4:5\" is there twice",
+		"f:1: listen: \":1\" is taken by f:1",
+	};
+
+	ck_assert_int_eq(take(HUBL "agents = ( { id = \"n\"; secret_file = "
+	    "\"/s\"; assign = ( { listen = \"hub::2\"; forward = "
+	    "\"hub::3\"; }, { listen = \"hub::2\"; forward = "
+	    "\"agent:db:3\"; }, { listen = \"agent:1.2.3.4:5\"; forward = "
+	    "\"hub:h:3\"; }, { listen = \"agent:1.2.3.4:5\"; forward = "
+	    "\"hub:h:3\"; }, { listen = \"hub::1\"; forward = "
+	    "\"agent:1.2.3.4:5\"; } ); } );"), -1);
+	expect_errors(want, nitems(want));
+}
+END_TEST
+
+#define NETROXYL	"listeners = ( { name = \"h\"; listen = \":1\"; " \
+			"protocol = \"netroxy\"; } ); "
+
+START_TEST(a_netroxy_client_has_ports_and_links)
+{
+	const struct conf_agent	*a;
+
+	expect_good(take(NETROXYL "agents = ( { id = \"n\"; "
+	    "netroxy_password_file = \"/p\"; ports = \"80\"; }, { id = "
+	    "\"a\"; secret_file = \"/s\"; publish = \"*\"; } );"));
+	expect_stable();
+	a = &conf->agents.v[0];
+	ck_assert_ptr_eq(conf_agent_of(conf, "n:80"), a);
+	ck_assert_ptr_eq(conf_agent_of(conf, "n"), a);
+	ck_assert_ptr_eq(conf_agent_of(conf, "a"), a + 1);
+	ck_assert_ptr_null(conf_agent_of(conf, "a:80"));
+	ck_assert_ptr_null(conf_agent_of(conf, ":80"));
+	ck_assert_ptr_null(conf_agent_of(conf, "0123456789012345678901234567"
+	    "89012:80"));
+	ck_assert_str_eq(conf->listeners[0].pool, "netroxy");
+	ck_assert_uint_ne(conf_mapped_listener(conf, "netroxy"),
+	    CONF_NOWHERE);
+	ck_assert(conf_pool_has_broker(conf, "netroxy"));
+	ck_assert(conf_pool_has_proofs(conf, "netroxy"));
+}
+END_TEST
+
+START_TEST(what_no_netroxy_client_can_have_is_told)
+{
+	static const char *const	 want[] = {
+		"f:1: netroxy_password_file: agent a has a secret_file; a "
+		    "Netroxy client is an agent of its own, as its password "
+		    "may be read on the way",
+		"f:1: id: \"b23456789012345678901234567\": want at most 26 "
+		    "characters for a Netroxy client",
+		"f:1: subscribe: Netroxy clients know no topics; ports are "
+		    "what agent c may have",
+		"f:1: secret_file: agent d needs one; \"sallyportctl secret "
+		    "FILE\" makes it",
+	};
+
+	ck_assert_int_eq(take(NETROXYL "agents = ( { id = \"a\"; secret_file "
+	    "= \"/s\"; netroxy_password_file = \"/p\"; ports = \"1\"; }, "
+	    "{ id = \"b23456789012345678901234567\"; "
+	    "netroxy_password_file = \"/p\"; ports = \"1\"; }, { id = "
+	    "\"c\"; netroxy_password_file = \"/p\"; ports = \"1\"; "
+	    "subscribe = \"x\"; }, { id = \"d\"; } );"), -1);
+	expect_errors(want, nitems(want));
 }
 END_TEST
 
@@ -1699,7 +1894,8 @@ START_TEST(a_flag_that_is_wrong_is_named)
 		"unix:/path",
 		"--buffer: \"1\": want a size from \"512\" to \"16m\" (units "
 		"k, m, g; a bare number is bytes)",
-		"--protocol: \"udp\": want \"tcp\", \"mysql\" or \"hub\"",
+		"--protocol: \"udp\": want \"tcp\", \"mysql\", \"hub\" or "
+		    "\"netroxy\"",
 		"--bind: forward: \"x\": want host:port, :port, [v6]:port or "
 		"unix:/path",
 	};
@@ -1749,6 +1945,13 @@ main(void)
 	    a_bad_file_is_refused_with_each_of_its_mistakes, 0,
 	    (int)nitems(bad));
 	tcase_add_test(tc, a_hub_and_its_agents_are_read_and_printed);
+	tcase_add_test(tc, agents_may_have_the_ports_that_are_named);
+	tcase_add_test(tc, ports_and_maps_that_are_none_are_told);
+	tcase_add_test(tc, a_netroxy_client_has_ports_and_links);
+	tcase_add_test(tc, what_no_netroxy_client_can_have_is_told);
+	tcase_add_test(tc, a_hub_assigns_both_ways);
+	tcase_add_test(tc, an_agent_accepts_what_it_says);
+	tcase_add_test(tc, what_cannot_be_assigned_is_told);
 	tcase_add_loop_test(tc, what_is_likely_a_slip_is_warned_of_and_taken,
 	    0, (int)nitems(doubtful));
 	tcase_add_test(tc,

@@ -353,7 +353,7 @@ static const struct {
 	    "or \"debug\"" },
 	{ CONF_LOG, "format",	"xml",	"want \"text\" or \"json\"" },
 	{ CONF_LISTENER, "protocol", "udp",
-	    "want \"tcp\", \"mysql\" or \"hub\"" },
+	    "want \"tcp\", \"mysql\", \"hub\" or \"netroxy\"" },
 	{ CONF_LOG, "to",	"",	WANT_LOG_TO },
 	{ CONF_LOG, "to",	"file",	WANT_LOG_TO },
 	{ CONF_LOG, "to",	"STDOUT", WANT_LOG_TO },

@@ -26,6 +26,7 @@ static struct user {
 	int			 refused;	/* code, or -1 */
 } users[USERS];
 
+static const struct reg_limits	 no_limits;
 static char		 connections[100000];	/* each a parked one */
 static size_t		 nconnections, nunparked, nalarms, ntakeovers;
 static struct reg_rule	 rule;
@@ -141,7 +142,8 @@ join(size_t i)
 	snprintf(id, sizeof(id), "agent%zu", i);
 	agents[i].evicted = TUNNEL_OK;
 	agents[i].asked = 0;
-	agents[i].link = registry_join(r, &agents[i], id, 0, now);
+	agents[i].link = registry_join(r, &agents[i], id, &no_limits,
+	    now);
 }
 
 static enum tunnel_code
@@ -294,7 +296,8 @@ START_TEST(a_link_that_returns_takes_its_own_place_at_once)
 	(void)offer(0, "a");
 	park_all(0);
 	agents[1] = *old;	/* the same agent, by another link */
-	agents[1].link = registry_join(r, &agents[1], "agent0", 0, now);
+	agents[1].link = registry_join(r, &agents[1], "agent0",
+	    &no_limits, now);
 	ck_assert_int_eq(old->evicted, TUNNEL_SUPERSEDED);
 	ck_assert_uint_eq(nunparked, 2);
 	agents[1].asked = 0;
@@ -458,8 +461,34 @@ START_TEST(a_lost_ticket_is_made_good)
 }
 END_TEST
 
+START_TEST(nothing_is_parked_where_a_connection_is_for_who_waits)
+{
+	const struct reg_limits	 on_demand = { .on_demand = true };
+	struct reg_link_facts	 f;
+
+	agents[0].link = registry_join(r, &agents[0], "agent0", &on_demand,
+	    now);
+	(void)offer(0, "a");
+	ck_assert_uint_eq(agents[0].asked, 0);
+	want(0, "a");
+	ck_assert_uint_eq(agents[0].asked, 1);
+	want(1, "a");
+	ck_assert_uint_eq(agents[0].asked, 2);
+	park_all(0);
+	ck_assert_ptr_nonnull(users[0].parked);
+	ck_assert_ptr_nonnull(users[1].parked);
+	/* Who it was for has left: the next one is not given it. */
+	want(2, "a");
+	registry_close(r, users[2].handle, now);
+	park_all(0);
+	ck_assert(registry_next_link(r, "", &f, now));
+	ck_assert_uint_eq(f.parked, 0);
+}
+END_TEST
+
 START_TEST(limits_hold_for_agents_topics_and_who_waits)
 {
+	const struct reg_limits	 two = { .max_sessions = 2 };
 	struct reg_link_facts	 f;
 
 	rule.max_sessions = 3;
@@ -475,7 +504,7 @@ START_TEST(limits_hold_for_agents_topics_and_who_waits)
 	want(4, "a");
 	ck_assert_int_eq(users[4].refused, -1);
 	rule.max_sessions = 0;
-	agents[1].link = registry_join(r, &agents[1], "agent1", 2, now);
+	agents[1].link = registry_join(r, &agents[1], "agent1", &two, now);
 	(void)offer(1, "b");
 	for (size_t i = 10; i < 13; i++) {
 		park_all(1);
@@ -489,12 +518,123 @@ START_TEST(limits_hold_for_agents_topics_and_who_waits)
 		want(i, "nobody.has.it");
 	ck_assert_int_eq(users[24].refused, -1);
 	ck_assert_int_eq(users[25].refused, TUNNEL_TOO_MANY);
-	ck_assert(registry_next_link(r, "", &f));
+	ck_assert(registry_next_link(r, "", &f, now));
 	ck_assert_str_eq(f.id, "agent0");
 	ck_assert_uint_eq(f.sessions, 3);
-	ck_assert(registry_next_link(r, "agent0", &f));
+	ck_assert(registry_next_link(r, "agent0", &f, now));
 	ck_assert_str_eq(f.id, "agent1");
-	ck_assert(!registry_next_link(r, "agent1", &f));
+	ck_assert(!registry_next_link(r, "agent1", &f, now));
+}
+END_TEST
+
+START_TEST(an_agent_is_given_users_no_faster_than_it_may_be)
+{
+	const struct reg_limits	 slow = { .rate_count = 2, .rate_ms = 1000 };
+
+	rule.policy = CONF_POLICY_GROUP;
+	agents[0].link = registry_join(r, &agents[0], "agent0", &slow, now);
+	join(1);
+	(void)offer(0, "a");
+	(void)offer(1, "a");
+	for (size_t i = 0; i < 20; i++) {
+		park_all(0);
+		park_all(1);
+		want(i, "a");
+		ck_assert_uint_eq(users[i].pairs, 1);
+		/* Who comes then is the other one's. */
+		if (i > 3)
+			ck_assert_ptr_eq(users[i].got, &agents[1]);
+	}
+	registry_leave(r, agents[1].link, now);
+	want(30, "a");
+	ck_assert_int_eq(users[30].refused, TUNNEL_TOO_MANY);
+	pass(500);
+	park_all(0);
+	want(31, "a");
+	ck_assert_ptr_eq(users[31].got, &agents[0]);
+	want(32, "a");
+	ck_assert_int_eq(users[32].refused, TUNNEL_TOO_MANY);
+}
+END_TEST
+
+START_TEST(who_cannot_be_served_is_tried_with_another)
+{
+	rule.policy = CONF_POLICY_GROUP;
+	for (size_t i = 0; i < 3; i++) {
+		join(i);
+		(void)offer(i, "a");
+		park_all(i);
+	}
+	want(0, "a");
+	for (size_t i = 0; i < 2; i++) {
+		struct agent	*before = users[0].got;
+
+		registry_elsewhere(r, users[0].handle, now);
+		ck_assert_uint_eq(users[0].pairs, i + 2);
+		ck_assert_ptr_ne(users[0].got, before);
+	}
+	/* Not with the first one again. */
+	registry_elsewhere(r, users[0].handle, now);
+	ck_assert_int_eq(users[0].refused, TUNNEL_NO_SERVICE);
+	ck_assert_uint_eq(users[0].pairs, 3);
+}
+END_TEST
+
+/* Whose turn it was when he came has none; whose turn it is now has. */
+START_TEST(who_waits_for_a_group_takes_what_comes)
+{
+	rule.policy = CONF_POLICY_GROUP;
+	for (size_t i = 0; i < 2; i++) {
+		join(i);
+		(void)offer(i, "a");
+	}
+	park_all(1);
+	want(0, "a");
+	want(1, "a");
+	park_all(0);
+	ck_assert_uint_eq(users[0].pairs, 1);
+	ck_assert_uint_eq(users[1].pairs, 1);
+	for (size_t i = 2; i < 40; i++) {
+		want(i, "a");
+		want(i + 40, "a");
+		if (i >= 4)
+			leave(i % 2 == 0 ? i + 38 : i - 2);
+		park_all(i % 2);
+		park_all(1 - i % 2);
+		ck_assert_uint_eq(users[i].pairs, 1);
+		ck_assert_uint_eq(users[i + 40].pairs, 1);
+	}
+}
+END_TEST
+
+START_TEST(who_is_tried_with_another_waits_for_its_connection)
+{
+	rule.policy = CONF_POLICY_STANDBY;
+	join(0);
+	(void)offer(0, "a");
+	join(1);
+	(void)offer(1, "a");
+	park_all(0);
+	want(0, "a");
+	registry_elsewhere(r, users[0].handle, now);
+	ck_assert_uint_eq(users[0].pairs, 1);
+	/* The first one's are for others. */
+	park_all(0);
+	ck_assert_uint_eq(users[0].pairs, 1);
+	want(1, "a");
+	park_all(0);
+	ck_assert_uint_eq(users[1].pairs, 1);
+	ck_assert_ptr_eq(users[1].got, &agents[0]);
+	park_all(1);
+	ck_assert_uint_eq(users[0].pairs, 2);
+	ck_assert_ptr_eq(users[0].got, &agents[1]);
+	leave(0);
+	/* An agent that has left meanwhile is none that did not serve. */
+	want(2, "a");
+	registry_leave(r, agents[0].link, now);
+	registry_elsewhere(r, users[2].handle, now);
+	park_all(1);
+	ck_assert_ptr_eq(users[2].got, &agents[1]);
 }
 END_TEST
 
@@ -633,8 +773,14 @@ main(void)
 	tcase_add_test(tc, one_that_was_dead_is_made_good_by_a_fresh_one);
 	tcase_add_test(tc, what_dies_or_is_old_is_replaced);
 	tcase_add_test(tc, a_lost_ticket_is_made_good);
+	tcase_add_test(tc, nothing_is_parked_where_a_connection_is_for_who_waits);
 	tcase_add_test(tc, limits_hold_for_agents_topics_and_who_waits);
 	tcase_add_test(tc, users_come_no_faster_than_they_may);
+	tcase_add_test(tc, an_agent_is_given_users_no_faster_than_it_may_be);
+	tcase_add_test(tc, who_waits_for_a_group_takes_what_comes);
+	tcase_add_test(tc, who_cannot_be_served_is_tried_with_another);
+	tcase_add_test(tc,
+	    who_is_tried_with_another_waits_for_its_connection);
 	tcase_add_test(tc,
 	    topics_are_told_in_order_and_forgotten_when_nobody_cares);
 	tcase_add_test(tc, a_long_life_at_random_leaves_nothing);

@@ -23,6 +23,17 @@ START_TEST(a_signal_is_heard_only_while_waiting)
 }
 END_TEST
 
+START_TEST(a_process_may_raise_its_own)
+{
+	static const int	 signals[] = { SIG_KILLED, 0 };
+
+	sig_init(signals);
+	sig_raise(SIG_KILLED);
+	ck_assert_int_eq(sig_ppoll(NULL, 0, 5000), -1);
+	ck_assert(sig_is_set(SIG_KILLED));
+}
+END_TEST
+
 START_TEST(an_epoll_wait_hears_signals_too)
 {
 	struct epoll_event	 ev;
@@ -162,6 +173,7 @@ main(void)
 
 	suite_add_tcase(s, tc);
 	tcase_add_test(tc, a_signal_is_heard_only_while_waiting);
+	tcase_add_test(tc, a_process_may_raise_its_own);
 	tcase_add_test(tc, an_epoll_wait_hears_signals_too);
 	tcase_add_test(tc, taking_a_flag_unsets_it);
 	tcase_add_test(tc, a_forgotten_signal_does_not_come_later);

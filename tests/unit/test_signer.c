@@ -182,7 +182,7 @@ be_signer(int channel)
 	s.meets = mem_calloc(1, sizeof(*s.meets));
 	s.meets[0] = (struct setup_meet){
 		.role = ROLE_WORKER, .pool = "tcp", .fd = meet[1],
-		.keeper_fd = -1,
+		.more_fd = -1,
 	};
 	s.nmeets = 1;
 	signer_main(&s);

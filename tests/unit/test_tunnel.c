@@ -64,11 +64,17 @@ full(unsigned int type)
 		[TUNNEL_PONG] = HAS(NUMBER),
 		[TUNNEL_GOAWAY] = HAS(CODE) | HAS(RETRY) | HAS(TEXT),
 		[TUNNEL_SUBSCRIBE] = HAS(TOPIC) | HAS(SESSION) | HAS(SOURCE) |
-		    HAS(DESTINATION),
+		    HAS(DESTINATION) | HAS(CAPS),
 		[TUNNEL_OPEN] = HAS(TOPIC) | HAS(SESSION) | HAS(SOURCE) |
-		    HAS(DESTINATION),
+		    HAS(DESTINATION) | HAS(CAPS) | HAS(ADDRESS),
+		[TUNNEL_OPEN_OK] = HAS(CAPS),
 		[TUNNEL_OPEN_NO] = HAS(CODE) | HAS(TEXT),
 		[TUNNEL_DATA] = HAS(TICKETS),
+		[TUNNEL_MAP] = HAS(NUMBER) | HAS(TOPIC) | HAS(ADDRESS) |
+		    HAS(MAP),
+		[TUNNEL_MAPPED] = HAS(NUMBER) | HAS(ADDRESS),
+		[TUNNEL_ASSIGN] = HAS(NUMBER) | HAS(TOPIC) | HAS(ADDRESS) |
+		    HAS(MAP),
 	};
 
 	return (struct tunnel_frame){
@@ -84,6 +90,7 @@ full(unsigned int type)
 		.source = address("192.0.2.7", 40004),
 		.destination = address("2001:db8::1", 3306), .up = 1,
 		.address = tunnel_text_of("192.0.2.1:443"),
+		.map = TUNNEL_MAP_OPEN | TUNNEL_MAP_TLS,
 	};
 }
 
@@ -145,6 +152,8 @@ expect_same(const struct tunnel_frame *f, const struct tunnel_frame *w)
 		ck_assert_uint_eq(f->up, w->up);
 	if (w->has & HAS(ADDRESS))
 		expect_text(&f->address, &w->address);
+	if (w->has & HAS(MAP))
+		ck_assert_uint_eq(f->map, w->map);
 }
 
 START_TEST(each_frame_is_read_as_it_was_written)
