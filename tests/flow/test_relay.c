@@ -865,49 +865,55 @@ int
 main(void)
 {
 	Suite	*s = suite_create("relay");
-	/* Under valgrind only the plain ones: there ps(1) shows no titles. */
-	TCase	*tc = tcase_create("plain"), *seen = tcase_create("seen");
+	/*
+	 * Under valgrind only the plain ones: a daemon takes seconds to begin
+	 * there, and ps(1) shows no titles.
+	 */
+	TCase	*tc = tcase_create("plain"), *rest = tcase_create("rest");
+	TCase	*seen = tcase_create("seen");
 
 	tcase_set_timeout(tc, rig_is_slow() ? 300 : 60);
+	tcase_set_timeout(rest, 60);
 	tcase_set_timeout(seen, 60);
 	tcase_add_test(tc, bytes_go_both_ways_and_are_counted);
 	tcase_add_test(tc, the_server_goes_on_after_the_client_has_ended);
-	tcase_add_test(tc, the_client_goes_on_after_the_server_has_ended);
-	tcase_add_test(tc, fifty_megabytes_wait_for_a_peer_that_speaks_first);
-	tcase_add_test(tc, floods_cross_each_other);
+	tcase_add_test(rest, the_client_goes_on_after_the_server_has_ended);
+	tcase_add_test(rest, fifty_megabytes_wait_for_a_peer_that_speaks_first);
+	tcase_add_test(rest, floods_cross_each_other);
 	tcase_add_test(tc, single_bytes_arrive_one_by_one);
 	tcase_add_test(tc, a_small_buffer_carries_all_the_same);
 	tcase_add_test(tc, a_reset_by_the_client_reaches_the_server);
 	tcase_add_test(tc, a_reset_by_the_server_reaches_the_client);
-	tcase_add_test(tc,
+	tcase_add_test(rest,
 	    last_words_of_a_server_arrive_though_the_client_still_speaks);
-	tcase_add_test(tc,
+	tcase_add_test(rest,
 	    a_client_that_leaves_before_the_answer_ends_the_session);
-	tcase_add_test(tc, a_refusing_server_resets_the_client_and_is_named);
+	tcase_add_test(rest, a_refusing_server_resets_the_client_and_is_named);
 	tcase_add_test(tc, the_next_server_is_taken_when_one_refuses);
-	tcase_add_test(tc, a_silent_server_leaves_time_for_the_next);
-	tcase_add_test(tc, a_silent_server_is_given_up_at_the_deadline);
+	tcase_add_test(rest, a_silent_server_leaves_time_for_the_next);
+	tcase_add_test(rest, a_silent_server_is_given_up_at_the_deadline);
 	tcase_add_test(seen, a_client_that_leaves_while_we_dial_is_noticed);
-	tcase_add_test(tc, a_short_handshake_time_ends_a_dial);
+	tcase_add_test(rest, a_short_handshake_time_ends_a_dial);
 	tcase_add_test(tc, an_idle_session_ends);
-	tcase_add_test(tc,
+	tcase_add_test(rest,
 	    a_client_that_is_reset_beside_a_stalled_server_is_not_kept);
-	tcase_add_test(tc, a_half_closed_session_ends_sooner);
-	tcase_add_test(tc, a_session_ends_at_its_limit_even_if_bytes_move);
-	tcase_add_test(tc, the_next_session_of_a_worker_has_its_own_time);
+	tcase_add_test(rest, a_half_closed_session_ends_sooner);
+	tcase_add_test(rest, a_session_ends_at_its_limit_even_if_bytes_move);
+	tcase_add_test(rest, the_next_session_of_a_worker_has_its_own_time);
 	tcase_add_test(tc, local_sockets_with_a_path_serve_both_sides);
-	tcase_add_test(tc, a_local_client_that_sends_and_leaves_is_served);
-	tcase_add_test(tc,
+	tcase_add_test(rest, a_local_client_that_sends_and_leaves_is_served);
+	tcase_add_test(rest,
 	    a_dead_daemons_socket_is_replaced_and_a_living_ones_is_not);
-	tcase_add_test(tc, abstract_sockets_serve_both_sides);
-	tcase_add_test(tc, a_bare_port_serves_ipv6_and_ipv4);
+	tcase_add_test(rest, abstract_sockets_serve_both_sides);
+	tcase_add_test(rest, a_bare_port_serves_ipv6_and_ipv4);
 	tcase_add_test(tc, a_server_has_a_name);
-	tcase_add_test(tc, a_name_nobody_knows_is_told_and_refuses_sessions);
-	tcase_add_test(tc, the_log_is_json_when_asked);
+	tcase_add_test(rest, a_name_nobody_knows_is_told_and_refuses_sessions);
+	tcase_add_test(rest, the_log_is_json_when_asked);
 	tcase_add_test(seen, a_message_costs_a_poll_a_recv_and_a_send);
 	tcase_add_loop_test(seen,
 	    workers_splice_what_is_much_and_a_message_after_it_not, 0, 2);
 	suite_add_tcase(s, tc);
+	suite_add_tcase(s, rest);
 	suite_add_tcase(s, seen);
 	return rig_run(s);
 }

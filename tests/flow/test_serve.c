@@ -379,26 +379,28 @@ int
 main(void)
 {
 	Suite	*suite = suite_create("serve");
-	TCase	*tc = tcase_create("plain");
+	TCase	*tc = tcase_create("plain"), *rest = tcase_create("rest");
 	TCase	*seen = tcase_create("seen");
 
 	tcase_set_timeout(tc, rig_is_slow() ? 300 : 60);
+	tcase_set_timeout(rest, 60);
 	tcase_set_timeout(seen, 60);
 	tcase_add_test(tc, who_is_not_allowed_is_reset_and_logged);
 	tcase_add_test(tc,
 	    a_proxy_header_and_what_follows_it_come_in_one_segment);
-	tcase_add_test(tc,
+	tcase_add_test(rest,
 	    a_header_is_neither_guessed_nor_believed_from_anyone);
-	tcase_add_test(tc, a_client_that_sends_no_header_has_until_handshake);
+	tcase_add_test(rest, a_client_that_sends_no_header_has_until_handshake);
 	tcase_add_test(tc, servers_hear_of_the_client_as_they_want_it);
-	tcase_add_test(tc, servers_take_turns_by_their_weight);
-	tcase_add_test(tc,
+	tcase_add_test(rest, servers_take_turns_by_their_weight);
+	tcase_add_test(rest,
 	    a_source_keeps_its_server_and_moves_only_when_it_dies);
-	tcase_add_test(tc, a_backup_serves_when_no_other_does);
-	tcase_add_test(tc, no_more_servers_are_tried_than_retries_allow);
-	tcase_add_test(tc, dials_leave_from_the_address_that_is_bound);
+	tcase_add_test(rest, a_backup_serves_when_no_other_does);
+	tcase_add_test(rest, no_more_servers_are_tried_than_retries_allow);
+	tcase_add_test(rest, dials_leave_from_the_address_that_is_bound);
 	tcase_add_test(seen, each_pool_has_processes_of_its_own);
 	suite_add_tcase(suite, tc);
+	suite_add_tcase(suite, rest);
 	suite_add_tcase(suite, seen);
 	return rig_run(suite);
 }
