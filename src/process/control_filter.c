@@ -195,31 +195,12 @@ filter_read(struct filter *f, const struct control *ct, struct client *c,
 	return 0;
 }
 
-/* The address in a text that a worker wrote; false when it has none. */
-static bool
-address_of(const char *text, struct net_addr *a)
-{
-	struct net_spec	 spec;
-	const char	*why;
-
-	if (net_parse(text, true, &spec, &why) == 0 &&
-	    spec.kind == NET_ADDR) {
-		*a = spec.addr;
-		return true;
-	}
-	/* A local client has no address but who it is. */
-	memset(a, 0, sizeof(*a));
-	a->u.sa.sa_family = AF_UNIX;
-	a->len = sizeof(a->u.un);
-	return strncmp(text, "unix:", 5) == 0;
-}
-
 static bool
 is_at_server(const struct filter *f, const char *text)
 {
 	struct net_addr	 a;
 
-	if (!address_of(text, &a))
+	if (!sb_address(text, &a))
 		return false;
 	for (size_t i = 0; i < f->nservers; i++)
 		if (net_same(&f->servers[i], &a))
@@ -238,7 +219,7 @@ filter_matches(const struct filter *f, const struct board_session *s)
 		return false;
 	if (f->by_user && strcmp(f->user, s->s.user) != 0)
 		return false;
-	if (f->by_source && (!address_of(s->s.client, &client) ||
+	if (f->by_source && (!sb_address(s->s.client, &client) ||
 	    !access_matches(&f->source, &client)))
 		return false;
 	return !f->by_server || is_at_server(f, s->s.server);

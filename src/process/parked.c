@@ -159,11 +159,13 @@ begin(struct session *ss, const struct parked *p,
 	session_note_client(ss);
 }
 
-static bool
-may_come(const struct session *ss)
+static int
+may_come(struct session *ss)
 {
-	return access_allows(ss->l->allow.v, ss->l->allow.n, ss->l->deny.v,
-	    ss->l->deny.n, &ss->front.client);
+	if (!access_allows(ss->l->allow.v, ss->l->allow.n, ss->l->deny.v,
+	    ss->l->deny.n, &ss->front.client))
+		return session_refuse(ss, END_DENIED, NULL);
+	return session_suspect(ss);
 }
 
 /*
@@ -195,8 +197,7 @@ serve_user(struct parked *p, size_t listener, const struct net_addr *only,
 		ss.front_stream = p->stream;
 		p->stream = NULL;
 	}
-	if (!may_come(&ss)) {
-		(void)session_refuse(&ss, END_DENIED, NULL);
+	if (may_come(&ss) == -1) {
 		say_no(p, TUNNEL_NOT_ALLOWED);
 		ss.told = true;
 		session_close_front(&ss);

@@ -118,6 +118,15 @@ scoreboard_map_live(int fd)
 	return p;
 }
 
+const struct sb_live *
+scoreboard_show_live(int fd)
+{
+	void	*p = mmap(NULL, sizeof(struct sb_live), PROT_READ, MAP_SHARED,
+		    fd, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
 bool
 sb_has_session(const struct sb_worker *w)
 {
@@ -178,4 +187,22 @@ sb_read(const struct sb_worker *w, struct sb_session *copy)
 			return true;
 	}
 	return false;
+}
+
+bool
+sb_address(const char *text, struct net_addr *a)
+{
+	struct net_spec	 spec;
+	const char	*why;
+
+	if (net_parse(text, true, &spec, &why) == 0 &&
+	    spec.kind == NET_ADDR) {
+		*a = spec.addr;
+		return true;
+	}
+	/* A local client has no address but who it is. */
+	memset(a, 0, sizeof(*a));
+	a->u.sa.sa_family = AF_UNIX;
+	a->len = sizeof(a->u.un);
+	return strncmp(text, "unix:", 5) == 0;
 }

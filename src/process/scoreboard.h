@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "policy/conf.h"
+#include "policy/crashers.h"
 #include "session/flow.h"
 
 #define SB_LISTENER_MAX	40	/* bytes with the NUL, of each text */
@@ -56,9 +57,13 @@ struct sb_pool {
 	struct sb_known		 known[CONF_BACKENDS_MAX];
 };
 
-/* Live workers of a pool by spawner; only spawners and master map it. */
+/*
+ * What outlives a spawner: its pool's live workers, by spawner, and sources
+ * that are kept out.  Spawners and master write it, workers only read.
+ */
 struct sb_live {
 	_Atomic uint32_t	 workers[SB_SPAWNERS_MAX];
+	struct crashers		 crashers;
 };
 
 enum sb_state {
@@ -133,8 +138,13 @@ int	 scoreboard_map(struct scoreboard *sb, int fd, size_t workers,
 	    size_t stride);
 void	 scoreboard_unmap(struct scoreboard *sb);
 
-/* Map a pool's counts, hidden from children; NULL with errno. */
+/*
+ * Map it, hidden from children; or for children, who can only read it there.
+ * NULL with errno.
+ */
 struct sb_live	*scoreboard_map_live(int fd);
+const struct sb_live
+		*scoreboard_show_live(int fd);
 
 /* Has it a session, if perhaps not for long? */
 bool	 sb_has_session(const struct sb_worker *w);
@@ -154,5 +164,8 @@ void	 sb_tame(struct sb_session *s);
  * of a few times, as when its owner died in the middle.
  */
 bool	 sb_read(const struct sb_worker *w, struct sb_session *copy);
+
+/* The address in a text of it; false when that has none. */
+bool	 sb_address(const char *text, struct net_addr *a);
 
 #endif

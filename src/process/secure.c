@@ -19,6 +19,7 @@
 #include "session/tls.h"
 
 #define ER_CON_COUNT		1040
+#define ER_HOST_IS_BLOCKED	1129
 #define ER_HOST_NOT_PRIVILEGED	1130
 
 #define COM_QUIT_LEN	5	/* bytes, header included */
@@ -397,7 +398,11 @@ secure_deny(struct session *ss)
 	if (ss->l->protocol != CONF_MYSQL ||
 	    (ss->end != END_LIMIT && ss->end != END_DENIED))
 		return;
-	if (ss->end == END_LIMIT)
+	if (ss->suspect)
+		mysql_login_deny(ss->front.fd, ER_HOST_IS_BLOCKED,
+		    "This host is blocked for a while: its sessions made "
+		    "processes of the gate crash");
+	else if (ss->end == END_LIMIT)
 		mysql_login_deny(ss->front.fd, ER_CON_COUNT,
 		    "Too many connections");
 	else

@@ -333,10 +333,21 @@ open_front(struct session *ss)
 	return rc;
 }
 
+int
+session_suspect(struct session *ss)
+{
+	if (ss->s->crashers == NULL || crashers_held(ss->s->crashers,
+	    &ss->source, io_now_ms()) == 0)
+		return 0;
+	ss->suspect = true;
+	return session_refuse(ss, END_LIMIT,
+	    "sessions of its source made workers crash");
+}
+
 static int
 let_in(struct session *ss)
 {
-	if (open_front(ss) == 0 && ask_in(ss) == 0)
+	if (open_front(ss) == 0 && session_suspect(ss) == 0 && ask_in(ss) == 0)
 		return 0;
 	secure_deny(ss);
 	return -1;

@@ -50,6 +50,7 @@ struct session {
 	uint64_t			 grant;		/* auth's */
 	uint32_t			 account;	/* that it chose */
 	bool				 again;	/* dial the same server */
+	bool				 suspect;	/* see crashers.h */
 	uint8_t				 granted[GRANT_SEALED];	/* an agent's
 						   user, to the broker */
 	const char			*tunnel_tls;	/* TLS version of the back,
@@ -99,6 +100,9 @@ int	 session_pack(struct stream **stream, int fd);
 
 /* Sixteen hexadecimal digits, as the log has them. */
 void	 session_id_text(uint64_t id, char *buf, size_t size);
+
+/* Is its source kept out for its crashes?  0, or -1 when it is refused. */
+int	 session_suspect(struct session *ss);
 
 /* How it ends and why.  Returns -1. */
 int	 session_refuse(struct session *ss, enum end end, const char *why);

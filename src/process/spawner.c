@@ -56,6 +56,7 @@ struct spawner {
 	struct scoreboard	 sb;
 	const struct book_entry	*book;
 	struct sb_live		*live;
+	const struct sb_live	*shown;		/* the same, to workers */
 	pid_t			*pids;		/* by slot; 0: free */
 	size_t			 nworkers;
 	size_t			 max;
@@ -108,7 +109,7 @@ fork_worker(struct spawner *sp, size_t slot)
 		.s = sp->s, .book = sp->book, .sb = &sp->sb, .slot = slot,
 		.kick = sp->kick, .spawner = getpid(),
 		.contexts = sp->contexts, .signer = sp->signer,
-		.sandbox = sp->sandbox,
+		.sandbox = sp->sandbox, .crashers = &sp->shown->crashers,
 	};
 	pid_t			 pid;
 
@@ -198,6 +199,27 @@ signal_workers(const struct spawner *sp, int signo)
 			(void)kill(sp->pids[i], signo);
 }
 
+/* Who crashes one worker after the other may be guessing at addresses. */
+static void
+blame(const struct spawner *sp, const struct sb_worker *w)
+{
+	struct sb_session	 session;
+	struct access_source	 source;
+	struct net_addr		 client;
+	char			 text[NET_TEXT_MAX];
+	int64_t			 ms;
+
+	if (atomic_load(&w->state) != SB_BUSY || !sb_read(w, &session) ||
+	    !sb_address(session.client, &client))
+		return;
+	access_source_of(&client, &source);
+	ms = crashers_note(&sp->live->crashers, &source, io_now_ms());
+	if (ms > 0)
+		log_warn("sessions of %s made workers crash: it is refused for "
+		    "%lld s", access_source_text(&source, text, sizeof(text)),
+		    (long long)ms / 1000);
+}
+
 static void
 bury(struct spawner *sp, size_t slot, int status)
 {
@@ -230,6 +252,9 @@ bury(struct spawner *sp, size_t slot, int status)
 	log_error("worker died by signal %d (%s)", WTERMSIG(status),
 	    strsignal(WTERMSIG(status)));
 	serve_log_lost(w, END_CRASHED, strsignal(WTERMSIG(status)));
+	/* Not when somebody killed it, or the kernel for want of memory. */
+	if (WTERMSIG(status) != SIGKILL)
+		blame(sp, w);
 	/* Who made it crash learnt our addresses: have others forked. */
 	(void)channel_send(sp->s->channel, MSG_CRASHED, NULL, 0, NULL, 0);
 }
@@ -439,7 +464,8 @@ prepare(struct setup *s)
 		log_fatal(1, "scoreboard: %s", strerror(errno));
 	sp->orders = s->board_fds[0][1];
 	sp->live = scoreboard_map_live(s->live_fd);
-	if (sp->live == NULL)
+	sp->shown = scoreboard_show_live(s->live_fd);
+	if (sp->live == NULL || sp->shown == NULL)
 		log_fatal(1, "counts of the pool: %s", strerror(errno));
 	close(s->live_fd);
 	sp->book = book_map(s->generations[0].book_fd, s->conf->nservers);

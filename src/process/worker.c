@@ -341,6 +341,7 @@ prepare_server(struct worker *w)
 	if (s->auth_fd != -1 && conf_pool_has_proofs(w->conf, v->pool))
 		v->proofs = line_new(s->auth_fd, ROLE_AUTH, "auth");
 	v->records = &w->start->s->records;
+	v->crashers = w->start->crashers;
 	v->ask = ask_new(s->keeper_fd, s->start.generation);
 	v->cpus = proc_cpus();
 	handover_init(&v->handover, s->carrier_fd, w->board);

@@ -175,6 +175,36 @@ START_TEST(after_a_crash_workers_have_other_addresses)
 }
 END_TEST
 
+START_TEST(a_source_that_crashes_workers_is_kept_out_for_a_while)
+{
+	struct stage	 s;
+	int		 client, server;
+	int64_t		 since;
+
+	open_stage(&s, "");
+	for (int i = 0; i < 3; i++) {
+		open_session(&s, &client, &server);
+		ck_assert_int_eq(kill(rig_pid(&s.d, "worker tcp: l"),
+		    SIGSEGV), 0);
+		(void)rig_line(&s.d, " end=crashed");
+		rig_hear_end(client);
+		close(client);
+		close(server);
+	}
+	since = rig_now();
+	(void)rig_line(&s.d, "sessions of 127.0.0.1 made workers crash: "
+	    "it is refused for 1 s");
+	rig_hear_reset(rig_dial(s.port));
+	(void)rig_line(&s.d, " end=limit why=\"sessions of its source made "
+	    "workers crash\"");
+	/* A new spawner knows of it, and it passes. */
+	while (rig_now() < since + 1000)
+		(void)poll(NULL, 0, 10);
+	try_session(&s);
+	rig_down(&s.d);
+}
+END_TEST
+
 START_TEST(a_worker_told_to_retire_keeps_its_session)
 {
 	struct stage	 s;
@@ -903,6 +933,8 @@ main(void)
 	tcase_set_timeout(seen, 60);
 	tcase_add_test(seen, a_killed_worker_takes_its_session_only);
 	tcase_add_test(seen, after_a_crash_workers_have_other_addresses);
+	tcase_add_test(seen,
+	    a_source_that_crashes_workers_is_kept_out_for_a_while);
 	tcase_add_test(seen, a_killed_idle_worker_is_replaced_within_50_ms);
 	tcase_add_test(seen, a_worker_told_to_retire_keeps_its_session);
 	tcase_add_test(seen, a_worker_killed_while_it_dials_leaves_its_line);
