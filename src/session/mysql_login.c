@@ -25,7 +25,7 @@
 /* A plugin that no account has: the server then names the account's own. */
 /* Who is sure to be denied; see probe.c. */
 #define NOBODY		"sallyport-check"
-#define RESPONSE_MORE	512	/* bytes, when it is written anew */
+#define RESPONSE_MORE	128	/* bytes of it that are no text */
 
 /*
  * What servers of the last years can, for a greeting before one was met: of
@@ -398,8 +398,9 @@ wants_back_tls(const struct run *u)
 static int
 send_response(struct run *u, const struct mysql_response *a)
 {
-	/* What was decoded from a packet needs little more than that. */
-	size_t		 size = u->x->front.len + RESPONSE_MORE;
+	size_t		 size = RESPONSE_MORE + a->user.len + a->auth.len +
+			    a->database.len + a->plugin.len +
+			    a->attributes.len;
 	uint8_t		*buf = mem_calloc(1, size);
 	struct wr	 w;
 	int		 rc;

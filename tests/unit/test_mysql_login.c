@@ -1083,6 +1083,88 @@ START_TEST(a_certificate_that_a_server_vouches_for_is_noted)
 }
 END_TEST
 
+/* --- by a code */
+
+#define ATTRIBUTES	3000	/* bytes of them */
+
+static void
+coded_client(struct peer *p)
+{
+	static uint8_t		 attributes[ATTRIBUTES];
+	struct mysql_greeting	 g;
+	struct mysql_response	 a = {
+		.caps = CAPS & ~MYSQL_CAP_SSL, .max_packet = 1 << 24,
+		.charset = 45, .user = bytes("alice"), .auth = bytes(HASH),
+		.plugin = bytes(SHA2),
+		.attributes = { attributes, sizeof(attributes) },
+	};
+	uint8_t			 buf[4096];
+	struct wr		 w;
+
+	hear_greeting(p, &g);
+	wr_init(&w, buf, sizeof(buf));
+	mysql_response_encode(&w, &a);
+	say(p, buf, wr_len(&w));
+	hear(p);			/* an AuthSwitchRequest */
+	want(p->len > 0 && p->buf[0] == MYSQL_SWITCH);
+	say(p, HASH "901234567890", 32);
+	expect(p, "\1\3", 2);
+	expect(p, ok, sizeof(ok));
+}
+
+static void
+coded_server(struct peer *p)
+{
+	struct mysql_response	 a;
+	struct rd		 r;
+
+	greet(p, CAPS, SHA2);
+	hear(p);
+	rd_init(&r, p->buf, p->len);
+	want(mysql_response_decode(&r, CAPS, &a) == 0);
+	want(is(a.user, "app") && a.attributes.len == ATTRIBUTES);
+	want(memmem(p->buf, p->len, HASH, strlen(HASH)) == NULL);
+	say_switch(p, SHA2, NONCE2);
+	expect(p, "answer", 6);
+	say(p, "\1\3", 2);
+	say(p, ok, sizeof(ok));
+}
+
+static int
+say_right(void *ctx, const struct mysql_code_try *t, struct mysql_code_pass *p)
+{
+	(void)ctx;
+	ck_assert_uint_eq(t->password.answer.len, 32);
+	*p = (struct mysql_code_pass){
+		.right = true, .account = bytes("app"),
+	};
+	return 0;
+}
+
+static ssize_t
+answer_server(void *ctx, enum mysql_code_how how, struct mysql_bytes nonce,
+    struct mysql_bytes more, uint8_t *out)
+{
+	(void)ctx;
+	(void)more;
+	ck_assert_int_eq(how, MYSQL_CODE_SHA2);
+	ck_assert(is(nonce, NONCE2));
+	memcpy(out, "answer", 6);
+	return 6;
+}
+
+START_TEST(attributes_of_any_length_go_with_a_code)
+{
+	static const struct mysql_codes	 codes = {
+		.check = say_right, .answer = answer_server, .from = "here",
+	};
+
+	rules.codes = &codes;
+	ck_assert_msg(run(coded_client, coded_server) == 0, "%s", login.why);
+	ck_assert_str_eq(login.account, "app");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -1119,6 +1201,7 @@ main(void)
 	tcase_add_test(tc, who_demands_tls_of_us_is_named_with_the_remedy);
 	tcase_add_test(tc, a_login_without_end_is_ended);
 	tcase_add_test(tc, a_certificate_that_a_server_vouches_for_is_noted);
+	tcase_add_test(tc, attributes_of_any_length_go_with_a_code);
 	suite_add_tcase(s, tc);
 	return unit_run(s);
 }
