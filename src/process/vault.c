@@ -1072,7 +1072,9 @@ vault_add_person(struct vault *v, const char *name, const char *secret,
 	free_text(line, strlen(line));
 	if (people_count(one) == 1) {
 		rc = put_person(v, k, people_at(one, 0), why);
-		make_uri(people_at(one, 0), uri);
+		/* Both may be written to one place. */
+		if (rc == 0)
+			make_uri(people_at(one, 0), uri);
 		used_forget(v->used, name);
 	}
 	people_free(&one);

@@ -1,6 +1,8 @@
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -354,6 +356,22 @@ START_TEST(people_come_and_go)
 }
 END_TEST
 
+/* Of what control is told nothing is a secret that is in no file. */
+START_TEST(without_room_in_the_file_nobody_is_added)
+{
+	const struct rlimit	 none = { 0, 0 };
+	char			 out[VAULT_URI_MAX + VAULT_WHY_MAX] = "";
+
+	ck_assert(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &none), 0);
+	ck_assert_int_eq(vault_add_person(vault, "zoe", "", "", out, out),
+	    -1);
+	ck_assert_ptr_null(strstr(out, "otpauth"));
+	ck_assert_ptr_nonnull(strstr(out, "File too large"));
+	ck_assert(!vault_has(vault, "zoe"));
+}
+END_TEST
+
 START_TEST(a_new_secret_takes_the_place_of_the_old_one)
 {
 	char	 uri[VAULT_URI_MAX];
@@ -483,6 +501,7 @@ main(void)
 	tcase_add_test(t, who_comes_after_us_has_the_state);
 	tcase_add_test(t, without_a_state_all_are_used_at_first);
 	tcase_add_test(t, people_come_and_go);
+	tcase_add_test(t, without_room_in_the_file_nobody_is_added);
 	tcase_add_test(t, a_new_secret_takes_the_place_of_the_old_one);
 	tcase_add_test(t, recovery_codes_work_once_each);
 	tcase_add_test(t, a_file_that_somebody_changes_is_read_again);
