@@ -156,6 +156,18 @@ net_is_path(const struct net_addr *a)
 }
 
 bool
+net_is_inet(const struct net_addr *a)
+{
+	switch (a->u.sa.sa_family) {
+	case AF_INET:
+		return a->len == sizeof(a->u.in);
+	case AF_INET6:
+		return a->len == sizeof(a->u.in6);
+	}
+	return false;
+}
+
+bool
 net_same(const struct net_addr *a, const struct net_addr *b)
 {
 	return a->len == b->len && memcmp(&a->u, &b->u, a->len) == 0;

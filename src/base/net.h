@@ -51,6 +51,9 @@ struct net_spec {
 int	 net_parse(const char *text, bool zero_ok, struct net_spec *spec,
 	    const char **why);
 
+/* Is it whole, and IPv4 or IPv6?  For what another process has made. */
+bool	 net_is_inet(const struct net_addr *a);
+
 /* Is it a socket with a path in the file system? */
 bool	 net_is_path(const struct net_addr *a);
 

@@ -770,8 +770,8 @@ on_map(void *ctx, struct rd *r, int *fds)
 	if (payload == NULL)
 		return -1;
 	memcpy(&ask, payload, sizeof(ask));
-	if (!tunnel_is_topic(ask.topic, strnlen(ask.topic,
-	    sizeof(ask.topic))))
+	if (!net_is_inet(&ask.at.addr) || !tunnel_is_topic(ask.topic,
+	    strnlen(ask.topic, sizeof(ask.topic))))
 		return -1;
 	want = (struct mappings_want){
 		.agent = p->agent, .pool = p->pool, .topic = ask.topic,
@@ -937,6 +937,7 @@ on_open(void *ctx, struct rd *r, int *fds)
 	uint8_t			 granted = rd_u8(r);
 	struct grant_text	 g;
 	char			 topic[TUNNEL_TOPIC_MAX + 1];
+	bool			 may;
 
 	(void)fds;
 	if (p->link != NULL || p->user != NULL || (granted != 0 &&
@@ -944,7 +945,9 @@ on_open(void *ctx, struct rd *r, int *fds)
 	    open_grant(p, r, TUNNEL_USER, &g) == -1)) ||
 	    take_topic(r, topic) == -1)
 		return -1;
-	if (!may_open(p, granted != 0 ? &g : NULL, topic)) {
+	may = may_open(p, granted != 0 ? &g : NULL, topic);
+	OPENSSL_cleanse(g.tickets, sizeof(g.tickets));
+	if (!may) {
 		if (granted == 0 && conf_mapped_listener(conf_now(p->all),
 		    p->pool) == CONF_NOWHERE)
 			return -1;	/* its own configuration says so */
@@ -1171,11 +1174,13 @@ on_mapping_set(void *ctx, struct rd *r, int *fds)
 	a = set.at.addr;
 	if (a.len == 0)
 		a.u.sa.sa_family = AF_INET;
+	else if (!net_is_inet(&a))
+		return -1;
 	net_set_port(&a, set.at.low);
 	switch (set.what) {
 	case MAP_ADD:
-		if (!tunnel_is_topic(set.topic, strnlen(set.topic,
-		    sizeof(set.topic))))
+		if (a.len == 0 || !tunnel_is_topic(set.topic,
+		    strnlen(set.topic, sizeof(set.topic))))
 			return -1;
 		map_by_operator(p, &set, &asker);
 		return 0;

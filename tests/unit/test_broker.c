@@ -453,6 +453,31 @@ START_TEST(nonsense_ends_the_line_that_it_came_by)
 }
 END_TEST
 
+START_TEST(an_address_that_is_none_ends_the_line)
+{
+	static const struct net_addr	 bad[] = {
+		{ .len = 0 },
+		{ .len = sizeof(struct sockaddr_in),
+		    .u.in6.sin6_family = AF_INET6 },
+		{ .len = UINT32_MAX, .u.in.sin_family = AF_INET },
+		{ .len = UINT32_MAX, .u.un = { AF_UNIX, "/tmp/x" } },
+	};
+	struct broker_line		 b = dial(HUB);
+	struct map_ask			 ask;
+	uint8_t				 grant[GRANT_SEALED];
+
+	make_grant(grant, "one", TUNNEL_CONTROL, "hub", UNIT_MS);
+	ck_assert_int_eq(join(&b, grant), TUNNEL_OK);
+	memset(&ask, 0, sizeof(ask));
+	ask.at.addr = bad[_i];
+	ask.at.low = ask.at.high = 13000;
+	memcpy(ask.topic, "a.b", 4);
+	ck_assert_int_eq(channel_send(b.fd, MSG_AGENT_MAP, &ask, sizeof(ask),
+	    NULL, 0), 0);
+	expect_ended(&b);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -466,6 +491,7 @@ main(void)
 	tcase_add_test(tc, a_ticket_is_good_once_and_by_its_key);
 	tcase_add_loop_test(tc, a_grant_that_is_none_ends_the_line, 0, 4);
 	tcase_add_test(tc, a_grant_is_taken_once);
+	tcase_add_loop_test(tc, an_address_that_is_none_ends_the_line, 0, 4);
 	tcase_add_test(tc, an_agent_that_is_not_configured_is_refused);
 	tcase_add_test(tc, a_topic_of_others_is_refused);
 	tcase_add_test(tc,
