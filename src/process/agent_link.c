@@ -44,6 +44,7 @@
 
 #define PAUSE_MIN_MS	250
 #define PAUSE_MAX_MS	30000
+#define RETRY_MAX_MS	600000	/* that a hub may have us stay away */
 #define SUPERSEDED_MS	5000	/* another of us is there, or was */
 #define ASK_AGAIN_MS	10000	/* for a topic that was refused */
 #define PORT_AGAIN_MS	1000	/* for a port, the first time */
@@ -799,7 +800,8 @@ any_number(uint32_t below)
 static int64_t
 pause_for(struct link *l)
 {
-	int64_t	 ms;
+	int64_t	 ms, least = l->retry_ms < RETRY_MAX_MS ? l->retry_ms :
+		    RETRY_MAX_MS;
 
 	if (l->code == TUNNEL_RELOAD)
 		return (int64_t)any_number(50);
@@ -813,7 +815,7 @@ pause_for(struct link *l)
 	if (l->pause_ms > PAUSE_MAX_MS)
 		l->pause_ms = PAUSE_MAX_MS;
 	ms = l->pause_ms / 2 + (int64_t)any_number((uint32_t)l->pause_ms / 2);
-	return ms > (int64_t)l->retry_ms ? ms : (int64_t)l->retry_ms;
+	return ms > least ? ms : least;
 }
 
 static void

@@ -49,8 +49,7 @@ serve_caller(struct server *s, const struct caller *c, int fd)
 	struct conf_backend	 backend;
 	char			 topic[TUNNEL_TOPIC_MAX + 1];
 	struct session		 ss = {
-		.s = s, .l = &rules, .listener = number,
-		.backend = &backend, .back.fd = -1,
+		.s = s, .l = &rules, .backend = &backend, .back.fd = -1,
 	};
 
 	if (number == CONF_NOWHERE)
@@ -59,6 +58,7 @@ serve_caller(struct server *s, const struct caller *c, int fd)
 		net_abort(fd);
 		return;
 	}
+	ss.listener = number;
 	rules = rules_of(conf, &conf->listeners[number], c);
 	backend = conf->backends[rules.backend];
 	memcpy(topic, c->topic, sizeof(topic));
