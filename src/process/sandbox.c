@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -86,9 +87,9 @@ static const char *const	 always[] = {
 	"set_robust_list", "membarrier", "sched_yield", "sched_getaffinity",
 	"getrandom", "getpid", "gettid", "getppid", "getuid", "geteuid",
 	"getgid", "getegid", "getrusage", "sysinfo", "uname", "fstat", "lseek",
-	"prctl", "prlimit64", "socketpair", "getsockopt", "setsockopt",
+	"prlimit64", "socketpair", "getsockopt", "setsockopt",
 	"getsockname", "getpeername", "memfd_create", "ftruncate",
-	"newfstatat", "ioctl",
+	"newfstatat",
 };
 
 static const char *const	 accepting[] = { "accept4" };
@@ -106,11 +107,6 @@ static const char *const	 storing[] = {
 	"fsync", "fdatasync", "flock",
 };
 
-static const char *const	 logging[] = {
-	"fchmod", "fchown", "fsync", "fdatasync", "rename", "unlink",
-	"mkdir", "umask",
-};
-
 static const char *const	 forking[] = {
 	"wait4", "waitid", "kill", "set_tid_address",
 };
@@ -124,6 +120,8 @@ static const char *const	 names[] = {
 static const char *const	 database[] = {
 	"mmap", "mprotect", "clone3", "mmap2",
 };
+
+#define SET_VMA		0x53564d41	/* to name memory; of newer headers */
 
 struct set {
 	const char *const	*v;
@@ -143,7 +141,6 @@ static const struct {
 	    ROLE_DBCLIENT, SET(dialling) },
 	{ ROLE_KEEPER | ROLE_LOGGER | ROLE_CONTROL | ROLE_DBCLIENT,
 	    SET(files) },
-	{ ROLE_LOGGER, SET(logging) },
 	{ ROLE_AUTH, SET(storing) },
 	{ ROLE_SPAWNER, SET(forking) },
 	{ ROLE_KEEPER | ROLE_DBCLIENT, SET(names) },
@@ -183,6 +180,36 @@ add(scmp_filter_ctx f, const char *name)
 
 	if (nr >= 0)
 		(void)seccomp_rule_add(f, SCMP_ACT_ALLOW, nr, 0);
+}
+
+/* With one of these as that argument. */
+static void
+add_some(scmp_filter_ctx f, int nr, unsigned int argument,
+    const scmp_datum_t *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		/* Nobody looks at more than 32 bits of them. */
+		const struct scmp_arg_cmp	 is = {
+			argument, SCMP_CMP_MASKED_EQ, UINT32_MAX, v[i],
+		};
+
+		(void)seccomp_rule_add_array(f, SCMP_ACT_ALLOW, nr, 1, &is);
+	}
+}
+
+/* What the C library and those of others ask for. */
+static void
+add_small_things(scmp_filter_ctx f)
+{
+	static const scmp_datum_t	 options[] = {
+		PR_SET_NAME, PR_SET_PDEATHSIG, SET_VMA,
+	};
+	static const scmp_datum_t	 requests[] = {
+		TCGETS, FIONREAD, FIONBIO, SIOCGIFNAME, SIOCGIFINDEX,
+	};
+
+	add_some(f, SCMP_SYS(prctl), 0, options, nitems(options));
+	add_some(f, SCMP_SYS(ioctl), 1, requests, nitems(requests));
 }
 
 /* Memory that is both written and executed is nobody's. */
@@ -248,6 +275,7 @@ make_filter(unsigned int role, bool only_log)
 		add(f, "clone");
 	else
 		add_memory(f);
+	add_small_things(f);
 	add_sockets(f, role);
 	if (role == ROLE_SPAWNER)
 		add_fork(f);

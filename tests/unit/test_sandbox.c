@@ -11,9 +11,12 @@ main(void)
 
 #else
 
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -201,6 +204,39 @@ listen_on(void)
 }
 
 static int
+be_dumped(void)
+{
+	return prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == -1 ? errno : 0;
+}
+
+static int
+set_name(void)
+{
+	return prctl(PR_SET_NAME, "x", 0, 0, 0) == -1 ? errno : 0;
+}
+
+/* Into the terminal of whoever started it. */
+static int
+type_a_key(void)
+{
+	return ioctl(STDIN_FILENO, TIOCSTI, "x") == -1 ? errno : 0;
+}
+
+static int
+ask_how_much(void)
+{
+	int	 n;
+
+	return ioctl(STDIN_FILENO, FIONREAD, &n) == -1 ? errno : 0;
+}
+
+static int
+change_mode(void)
+{
+	return chmod("/none", 0777) == -1 ? errno : 0;
+}
+
+static int
 end_orderly(void)
 {
 	return 0;
@@ -238,6 +274,11 @@ static const struct {
 	{ "to read another's memory", read_memory, 0 },
 	{ "io_uring", ring, 0 },
 	{ "to listen", listen_on, 0 },
+	{ "to be dumped", be_dumped, 0 },
+	{ "to have a name", set_name, ALL },
+	{ "to type", type_a_key, 0 },
+	{ "to ask how much there is", ask_how_much, ALL },
+	{ "to change a mode", change_mode, 0 },
 	{ "to connect", dial_inside, SOCKETS },
 	{ "to abort", give_up, 0 },
 	{ "to end", end_orderly, ALL },
