@@ -880,10 +880,10 @@ main(void)
 	tcase_add_test(rest, the_client_goes_on_after_the_server_has_ended);
 	tcase_add_test(rest, fifty_megabytes_wait_for_a_peer_that_speaks_first);
 	tcase_add_test(rest, floods_cross_each_other);
-	tcase_add_test(tc, single_bytes_arrive_one_by_one);
-	tcase_add_test(tc, a_small_buffer_carries_all_the_same);
+	tcase_add_test(rest, single_bytes_arrive_one_by_one);
+	tcase_add_test(rest, a_small_buffer_carries_all_the_same);
 	tcase_add_test(tc, a_reset_by_the_client_reaches_the_server);
-	tcase_add_test(tc, a_reset_by_the_server_reaches_the_client);
+	tcase_add_test(rest, a_reset_by_the_server_reaches_the_client);
 	tcase_add_test(rest,
 	    last_words_of_a_server_arrive_though_the_client_still_speaks);
 	tcase_add_test(rest,
