@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/out.h"
 #include "process/dblib.h"
+#include "process/scoreboard.h"
 #include "process/table.h"
 
 #define GATHER_MS	200	/* from the first row to its writing */
@@ -275,6 +276,16 @@ on_retry(void *ctx)
 		write_some(t);
 }
 
+/* An address is one: a worker that is broken may have written anything. */
+static bool
+is_plain(struct mysql_bytes text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (text.p[i] < ' ' || text.p[i] > '~')
+			return false;
+	return text.len < SB_ADDR_MAX;
+}
+
 /* A literal.  Backslashes are escapes, as sql_mode is ours. */
 static void
 put_literal(struct out *o, const char *p, size_t len)
@@ -348,6 +359,11 @@ table_add(struct table *t, const struct query_record *q)
 
 	if (t->n == TABLE_ROWS_MAX || t->bytes > TABLE_BYTES_MAX)
 		return false;
+	/* The database would refuse it, and all rows beside it, for ever. */
+	if (!is_plain(q->client) || !is_plain(q->server)) {
+		t->lost++;
+		return true;
+	}
 	string = string_of(q, &len);
 	room = 2 * len + ROW_MORE;
 	sql = mem_calloc(1, room);
