@@ -2,6 +2,7 @@
 # has of a file, files of src/ alone, the least first; and the sums.
 /^File '/ {
 	file = substr($0, 7, length($0) - 7)
+	sub(/^.*\/src\//, "src/", file)
 	next
 }
 /^Lines executed:/ && file ~ /^src\/.*\.c$/ {

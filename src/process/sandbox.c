@@ -30,7 +30,8 @@
 #include "process/channel.h"
 #include "process/sandbox.h"
 
-#ifdef WITH_SANITIZER			/* which must look at itself */
+/* Which must look at itself, or write what was run. */
+#if defined(WITH_SANITIZER) || defined(WITH_GCOV)
 
 struct sandbox {
 	char	 none;

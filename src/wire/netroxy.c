@@ -43,6 +43,7 @@ next_line(struct lines *l)
 		return t;
 	}
 	t.len = (size_t)(end - l->p);
+	l->bad = t.len > 0 && memchr(l->p, '\0', t.len) != NULL;
 	l->left -= t.len + 1;
 	l->p = end + 1;
 	return t;
@@ -148,7 +149,8 @@ static int
 cannot_be(const struct netroxy_text *t)
 {
 	return t->len >= NETROXY_LINE_MAX ||
-	    (t->len > 0 && memchr(t->p, '\n', t->len) != NULL);
+	    (t->len > 0 && (memchr(t->p, '\n', t->len) != NULL ||
+	    memchr(t->p, '\0', t->len) != NULL));
 }
 
 static const char *

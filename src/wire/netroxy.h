@@ -2,7 +2,7 @@
  * netroxy.h - commands of Netroxy's protocol, version 0.3, as text lines.
  *
  * A command is a word and then its fields, each ended by one "\n" and nothing
- * else; booleans are "true" and "false", numbers decimal.
+ * else, without a NUL; booleans are "true" and "false", numbers decimal.
  *
  *	ATH	client name, user name, password	client to server
  *	ARS	true, timeout in s, token; or false	server to client

@@ -85,6 +85,19 @@ START_TEST(what_is_none_is_refused)
 }
 END_TEST
 
+START_TEST(a_nul_is_no_text)
+{
+	static const char	 text[] = "TRS\n\0" TOKEN "\n13389\n";
+	struct netroxy		 m = {
+		.command = NETROXY_TRS, .port = 1, .token = { "a\0b", 3 },
+	};
+	char			 buf[NETROXY_MAX];
+
+	ck_assert_int_eq(netroxy_encode(&m, buf, sizeof(buf)), -1);
+	ck_assert_int_eq(netroxy_decode(text, sizeof(text) - 1, &m), -1);
+}
+END_TEST
+
 START_TEST(texts_are_those_that_were_said)
 {
 	static const char	 text[] = "ATH\nhost\nalice\nsecret\n";
@@ -131,6 +144,7 @@ main(void)
 	    0, (int)nitems(good));
 	tcase_add_loop_test(tc, what_is_none_is_refused, 0,
 	    (int)nitems(bad));
+	tcase_add_test(tc, a_nul_is_no_text);
 	tcase_add_test(tc, texts_are_those_that_were_said);
 	tcase_add_test(tc,
 	    other_lines_are_passed_over_and_long_ones_are_not);

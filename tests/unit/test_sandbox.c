@@ -1,7 +1,7 @@
 /* Each role, held to what it does: what it may not ends it. */
 #include "config.h"
 
-#ifdef WITH_SANITIZER			/* which is held to nothing */
+#if defined(WITH_SANITIZER) || defined(WITH_GCOV)	/* held to nothing */
 
 int
 main(void)
