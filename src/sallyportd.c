@@ -785,6 +785,20 @@ check_only(struct conf *conf)
 	return fflush(stdout) == 0 ? EXIT_OK : EXIT_RUNTIME;
 }
 
+#ifdef WITH_GCOV
+/* In place of _exit(2), which writes nothing of what was run. */
+void		 __gcov_dump(void);
+_Noreturn void	 __real__exit(int status);
+_Noreturn void	 __wrap__exit(int status);
+
+void
+__wrap__exit(int status)
+{
+	__gcov_dump();
+	__real__exit(status);
+}
+#endif
+
 int
 main(int argc, char **argv)
 {

@@ -1,5 +1,3 @@
-#include "config.h"
-
 #include <signal.h>
 #include <string.h>
 #include <time.h>
@@ -119,17 +117,3 @@ sig_raise(int signo)
 	if (timer_create(CLOCK_MONOTONIC, &how, &timer) == 0)
 		(void)timer_settime(timer, 0, &now, NULL);
 }
-
-#ifdef WITH_GCOV
-/* In place of _exit(2), which writes nothing of what was run. */
-void		 __gcov_dump(void);
-_Noreturn void	 __real__exit(int status);
-_Noreturn void	 __wrap__exit(int status);
-
-void
-__wrap__exit(int status)
-{
-	__gcov_dump();
-	__real__exit(status);
-}
-#endif
