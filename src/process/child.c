@@ -503,6 +503,27 @@ give_all(const struct master *m, const struct child *c, int orders)
 	return rc == 0 ? give_start(&g, m, c) : -1;
 }
 
+/*
+ * Where AppArmor holds this program and has a profile for the role, it is that
+ * one's from its first instruction on: apparmor(7), aa_change_onexec(3).
+ */
+static void
+choose_profile(const struct role *role)
+{
+	char	 text[64];
+	int	 fd = open("/proc/self/attr/apparmor/exec", O_WRONLY |
+		    O_CLOEXEC);
+	size_t	 len;
+
+	if (fd == -1)
+		return;
+	len = (size_t)snprintf(text, sizeof(text), "exec sallyportd//%s",
+	    role->name);
+	/* It has none: then it is the master's. */
+	(void)!write(fd, text, len);
+	close(fd);
+}
+
 static _Noreturn void
 execute(const struct master *m, const struct role *role, int channel)
 {
@@ -514,6 +535,7 @@ execute(const struct master *m, const struct role *role, int channel)
 		(void)fcntl(channel, F_SETFD, 0);
 	else if (dup2(channel, SETUP_FD) == -1)
 		_exit(1);
+	choose_profile(role);
 	/* By descriptor: the file on disk may be a newer build by now. */
 	syscall(SYS_execveat, m->self, "", argv, environ, AT_EMPTY_PATH);
 	fprintf(stderr, "sallyportd: cannot execute itself: %s\n",

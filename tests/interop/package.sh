@@ -169,6 +169,18 @@ lint() {
 	    error,warning,info,pedantic "$scratch"/old/*.changes
 }
 
+# The kernel need not have AppArmor for that.
+each_role_has_a_profile() {
+	need apparmor_parser
+	apparmor_parser -QT -N "$top/contrib/system/sallyport.apparmor" |
+	    sort >"$scratch/profiles"
+	{
+		echo sallyportd
+		sed -n 's/^	{ \.name = "\([a-z]*\)".*/sallyportd\/\/\1/p' \
+		    "$top/src/sallyportd.c"
+	} | sort | cmp - "$scratch/profiles"
+}
+
 unit_is_confined() {
 	need systemd-analyze
 	systemd-analyze security --offline=true --threshold=25 --no-pager \
@@ -197,5 +209,6 @@ check "another version takes over under a session" upgrade_under_a_session
 check "it is removed and purged" remove_and_purge
 check "two builds are the same bytes" same_bytes_twice
 check "lintian has nothing to say" lint
+check "AppArmor has a profile for each role" each_role_has_a_profile
 check "the unit is confined" unit_is_confined
 cases_end
