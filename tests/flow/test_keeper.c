@@ -410,7 +410,7 @@ START_TEST(leastconn_is_right_after_a_worker_was_killed)
 	char	 letters[7] = "";
 	pid_t	 pid;
 
-	up("", "balance = \"leastconn\";");
+	up("carry = \"never\";", "balance = \"leastconn\";");
 	for (int i = 0; i < 6; i++) {
 		fds[i] = rig_dial(port);
 		letters[i] = answer(fds[i]);

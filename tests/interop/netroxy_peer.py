@@ -402,7 +402,8 @@ async def storm(port, user, password, agents, first, users):
 
     tasks = [asyncio.create_task(agent(i)) for i in range(agents)]
     await asyncio.sleep(0.5)
-    gate = asyncio.Semaphore(20 if port.endswith('s') else 200)
+    # With TLS each takes us two handshakes, and no more than we can do.
+    gate = asyncio.Semaphore(8 if port.endswith('s') else 200)
     await asyncio.gather(*[one(n, gate) for n in range(users)])
     over = True
     await asyncio.sleep(1)              # for those that end just now

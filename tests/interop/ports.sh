@@ -240,6 +240,7 @@ a_long_one_is_not() {
 }
 
 rights_end_with_a_reload() {
+	until_true 20 gets_in "$again"
 	asks hold "$again" 3 >"$scratch/held" &
 	user=$!
 	sleep 0.5
