@@ -3,7 +3,6 @@
 #include "base/mem.h"
 #include "policy/guess.h"
 
-#define WAYS		8	/* places that a key may have */
 #define FIRST_MS	1000
 #define DOUBLINGS_MAX	20
 
@@ -14,18 +13,37 @@ struct entry {
 	uint32_t	 failed;
 };
 
+_Static_assert(sizeof(struct entry) == GUESS_ENTRY, "see GUESS_BYTES");
+
 struct guess {
 	struct entry	*v;
 	size_t		 sets;
+	bool		 lent;		/* v is the caller's */
 };
+
+struct guess *
+guess_in(void *memory, size_t keys)
+{
+	struct guess	*g = mem_calloc(1, sizeof(*g));
+
+	g->sets = (keys + GUESS_WAYS - 1) / GUESS_WAYS;
+	g->v = memory;
+	g->lent = true;
+	return g;
+}
+
+const struct guess *
+guess_of(const void *memory, size_t keys)
+{
+	return guess_in((void *)(uintptr_t)memory, keys);
+}
 
 struct guess *
 guess_new(size_t keys)
 {
-	struct guess	*g = mem_calloc(1, sizeof(*g));
+	struct guess	*g = guess_in(mem_calloc(1, GUESS_BYTES(keys)), keys);
 
-	g->sets = (keys + WAYS - 1) / WAYS;
-	g->v = mem_calloc(g->sets * WAYS, sizeof(*g->v));
+	g->lent = false;
 	return g;
 }
 
@@ -34,7 +52,8 @@ guess_free(struct guess **g)
 {
 	if (*g == NULL)
 		return;
-	free((*g)->v);
+	if (!(*g)->lent)
+		free((*g)->v);
 	free(*g);
 	*g = NULL;
 }
@@ -43,7 +62,7 @@ guess_free(struct guess **g)
 static struct entry *
 set_of(const struct guess *g, uint64_t key)
 {
-	return &g->v[(size_t)(key % g->sets) * WAYS];
+	return &g->v[(size_t)(key % g->sets) * GUESS_WAYS];
 }
 
 static struct entry *
@@ -51,7 +70,7 @@ find(const struct guess *g, uint64_t key)
 {
 	struct entry	*set = set_of(g, key);
 
-	for (size_t i = 0; i < WAYS; i++)
+	for (size_t i = 0; i < GUESS_WAYS; i++)
 		if (set[i].forget_at != 0 && set[i].key == key)
 			return &set[i];
 	return NULL;
@@ -75,7 +94,7 @@ take(const struct guess *g, uint64_t key, int64_t now_ms)
 		return e;
 	if (e == NULL) {
 		e = &set[0];
-		for (size_t i = 1; i < WAYS; i++)
+		for (size_t i = 1; i < GUESS_WAYS; i++)
 			if (set[i].forget_at < e->forget_at)
 				e = &set[i];
 	}

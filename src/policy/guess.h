@@ -10,6 +10,9 @@
  * The table is of a fixed size; where it is full, what has the shortest time
  * left gives way.  So a flood of new keys pushes out its own.
  *
+ * The table may be in memory that several processes share: nobody locks, and
+ * of two that write at once one may lose what it wrote.
+ *
  * Source: RFC 4226 section 7.3.
  */
 #ifndef POLICY_GUESS_H
@@ -32,6 +35,16 @@ struct guess;
 /* Room for at least so many keys. */
 struct guess	*guess_new(size_t keys);
 void		 guess_free(struct guess **guess);
+
+/* The same in GUESS_BYTES(keys) of the caller's, zeroed when it begins. */
+#define GUESS_WAYS		8	/* places that a key may have */
+#define GUESS_ENTRY		32	/* bytes of one */
+#define GUESS_BYTES(keys)	\
+    (((keys) + GUESS_WAYS - 1) / GUESS_WAYS * GUESS_WAYS * GUESS_ENTRY)
+struct guess	*guess_in(void *memory, size_t keys);
+/* For who only asks. */
+const struct guess *
+		 guess_of(const void *memory, size_t keys);
 
 /* Milliseconds until it may be tried again; 0: now. */
 int64_t	 guess_wait(const struct guess *g, uint64_t key, int64_t now_ms);

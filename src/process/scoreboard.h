@@ -18,13 +18,14 @@
 #include <stdint.h>
 
 #include "policy/conf.h"
-#include "policy/crashers.h"
+#include "policy/guess.h"
 #include "session/flow.h"
 
 #define SB_LISTENER_MAX	40	/* bytes with the NUL, of each text */
 #define SB_ADDR_MAX	128
 #define SB_USER_MAX	64	/* longer names are cut */
 #define SB_TLS_MAX	8
+#define SB_CRASHERS	64
 #define SB_TROUBLE	128	/* servers that just failed */
 /* What lies between records: a page where each has its own owner. */
 #define SB_STRIDE_PAGE	4096
@@ -63,7 +64,8 @@ struct sb_pool {
  */
 struct sb_live {
 	_Atomic uint32_t	 workers[SB_SPAWNERS_MAX];
-	struct crashers		 crashers;
+	/* Of guess.h: by sources, whose sessions crash workers. */
+	_Alignas(8) uint8_t	 crashers[GUESS_BYTES(SB_CRASHERS)];
 };
 
 enum sb_state {

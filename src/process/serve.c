@@ -336,8 +336,8 @@ open_front(struct session *ss)
 int
 session_suspect(struct session *ss)
 {
-	if (ss->s->crashers == NULL || crashers_held(ss->s->crashers,
-	    &ss->source, io_now_ms()) == 0)
+	if (guess_wait(ss->s->crashers, access_source_hash(&ss->source, 0),
+	    io_now_ms()) == 0)
 		return 0;
 	ss->suspect = true;
 	return session_refuse(ss, END_LIMIT,

@@ -48,7 +48,7 @@ struct server {
 	struct broker_line *broker;	/* or NULL */
 	struct line	*proofs;	/* to auth, or NULL: no hubs or agents */
 	const struct record_lanes *records;
-	const struct crashers *crashers;
+	const struct guess *crashers;	/* by sources */
 	bool		 spent;		/* it has read what only one session
 					   may have said */
 };

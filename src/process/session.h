@@ -50,7 +50,7 @@ struct session {
 	uint64_t			 grant;		/* auth's */
 	uint32_t			 account;	/* that it chose */
 	bool				 again;	/* dial the same server */
-	bool				 suspect;	/* see crashers.h */
+	bool				 suspect;	/* it makes workers crash */
 	uint8_t				 granted[GRANT_SEALED];	/* an agent's
 						   user, to the broker */
 	const char			*tunnel_tls;	/* TLS version of the back,

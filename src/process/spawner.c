@@ -56,7 +56,7 @@ struct spawner {
 	struct scoreboard	 sb;
 	const struct book_entry	*book;
 	struct sb_live		*live;
-	const struct sb_live	*shown;		/* the same, to workers */
+	const struct guess	*crashers;	/* that is in it, for workers */
 	pid_t			*pids;		/* by slot; 0: free */
 	size_t			 nworkers;
 	size_t			 max;
@@ -109,7 +109,7 @@ fork_worker(struct spawner *sp, size_t slot)
 		.s = sp->s, .book = sp->book, .sb = &sp->sb, .slot = slot,
 		.kick = sp->kick, .spawner = getpid(),
 		.contexts = sp->contexts, .signer = sp->signer,
-		.sandbox = sp->sandbox, .crashers = &sp->shown->crashers,
+		.sandbox = sp->sandbox, .crashers = sp->crashers,
 	};
 	pid_t			 pid;
 
@@ -203,17 +203,25 @@ signal_workers(const struct spawner *sp, int signo)
 static void
 blame(const struct spawner *sp, const struct sb_worker *w)
 {
-	struct sb_session	 session;
-	struct access_source	 source;
-	struct net_addr		 client;
-	char			 text[NET_TEXT_MAX];
-	int64_t			 ms;
+	static const struct guess_rule	 rule = {
+		.tries = 9, .lock_ms = 60000, .memory_ms = 600000,
+	};
+	struct guess			*crashers;
+	struct sb_session		 session;
+	struct access_source		 source;
+	struct net_addr			 client;
+	char				 text[ACCESS_TEXT_MAX];
+	bool				 locked;
+	int64_t				 ms;
 
 	if (atomic_load(&w->state) != SB_BUSY || !sb_read(w, &session) ||
 	    !sb_address(session.client, &client))
 		return;
 	access_source_of(&client, &source);
-	ms = crashers_note(&sp->live->crashers, &source, io_now_ms());
+	crashers = guess_in(sp->live->crashers, SB_CRASHERS);
+	ms = guess_failed(crashers, access_source_hash(&source, 0), &rule,
+	    io_now_ms(), &locked);
+	guess_free(&crashers);
 	if (ms > 0)
 		log_warn("sessions of %s made workers crash: it is refused for "
 		    "%lld s", access_source_text(&source, text, sizeof(text)),
@@ -454,6 +462,7 @@ prepare(struct setup *s)
 {
 	static struct spawner	 spawner;
 	struct spawner		*sp = &spawner;
+	const struct sb_live	*shown;
 
 	sp->s = s;
 	sp->max = conf_pool_workers(s->conf, s->start.pool);
@@ -464,9 +473,10 @@ prepare(struct setup *s)
 		log_fatal(1, "scoreboard: %s", strerror(errno));
 	sp->orders = s->board_fds[0][1];
 	sp->live = scoreboard_map_live(s->live_fd);
-	sp->shown = scoreboard_show_live(s->live_fd);
-	if (sp->live == NULL || sp->shown == NULL)
+	shown = scoreboard_show_live(s->live_fd);
+	if (sp->live == NULL || shown == NULL)
 		log_fatal(1, "counts of the pool: %s", strerror(errno));
+	sp->crashers = guess_of(shown->crashers, SB_CRASHERS);
 	close(s->live_fd);
 	sp->book = book_map(s->generations[0].book_fd, s->conf->nservers);
 	if (sp->book == NULL)

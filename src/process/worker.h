@@ -22,7 +22,7 @@ struct worker_start {
 	const struct contexts	*contexts;
 	struct sign_line	*signer;	/* or NULL */
 	const struct sandbox	*sandbox;
-	const struct crashers	*crashers;
+	const struct guess	*crashers;
 };
 
 /*

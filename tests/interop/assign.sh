@@ -21,19 +21,6 @@ here=$(cd "$(dirname "$0")" && pwd)
 suite=assign
 ctl=$(dirname "$SALLYPORTD")/sallyportctl
 
-asks() {
-	timeout 100 python3 "$here/tunnel.py" "$@"
-}
-
-# Did one get through to the service, and back?
-gets_in() {
-	asks half "$1" >/dev/null 2>&1
-}
-
-stays_out() {
-	! gets_in "$1"
-}
-
 # The same at a path, where tunnel.py's echo is.
 gets_in_at() {
 	timeout 20 python3 "$here/tunnel.py" unix "$1"
@@ -310,15 +297,6 @@ gets_ssh() {
 	    grep -q SSH-
 }
 
-no_errors() {
-	for name in b c; do
-		if grep -E 'crashed|Sanitizer|said what it may not' \
-		    "$scratch/$name.log"; then
-			exit 1
-		fi
-	done
-}
-
 if ! command -v python3 >/dev/null || ! command -v openssl >/dev/null; then
 	echo "no python3 or openssl here"
 	exit 77
@@ -347,5 +325,6 @@ check "what an agent accepts no more it does no more" \
 check "flags alone do, as goproxy's users type them" by_flags_alone
 check "ssh and scp go through each way to an agent" ssh_goes_through
 [ ! -e "$scratch/times" ] || sed 's/^/# /' "$scratch/times"
-check "nothing crashed, and nobody said what he may not" no_errors
+check "nothing crashed, and nobody said what he may not" \
+	no_errors b c
 cases_end

@@ -46,3 +46,28 @@ background() {
 	"$@" >"$scratch/background.log" 2>&1 </dev/null &
 	other_pids="$other_pids $!"
 }
+
+# --- what users see, by tunnel.py
+
+asks() {
+	timeout 100 python3 "$here/tunnel.py" "$@"
+}
+
+# Did one get through to the service, and back?
+gets_in() {
+	asks half "$1" >/dev/null 2>&1
+}
+
+stays_out() {
+	! gets_in "$1"
+}
+
+# no_errors NAME...: nothing crashed there, and nobody said what he may not.
+unwanted='crashed|Sanitizer|said what it may not'
+no_errors() {
+	for name in "$@"; do
+		if grep -E "$unwanted" "$scratch/$name.log"; then
+			return 1
+		fi
+	done
+}

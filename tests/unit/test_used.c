@@ -181,6 +181,25 @@ START_TEST(a_key_is_forgotten_when_asked)
 }
 END_TEST
 
+START_TEST(who_maps_its_memory_knows_what_it_knows)
+{
+	static _Alignas(8) uint8_t	 memory[GUESS_BYTES(64)];
+	struct guess			*g = guess_in(memory, 64);
+	const struct guess		*other = guess_of(memory, 64);
+	bool				 locked;
+
+	ck_assert_int_eq(guess_wait(other, 7, 1), 0);
+	for (int i = 0; i < 3; i++)
+		(void)guess_failed(g, 7, &guesses, 1, &locked);
+	ck_assert_int_eq(guess_wait(other, 7, 1), 1000);
+	guess_free(&g);
+	g = guess_in(memory, 64);
+	ck_assert_int_eq(guess_failed(g, 7, &guesses, 1, &locked), 2000);
+	guess_free(&g);
+	guess_free((struct guess **)(uintptr_t)&other);
+}
+END_TEST
+
 START_TEST(a_flood_does_not_free_who_is_locked)
 {
 	struct guess	*g = guess_new(64);
@@ -211,6 +230,7 @@ main(void)
 	tcase_add_test(t, who_has_a_new_secret_begins_anew);
 	tcase_add_test(t, the_wait_doubles_until_the_lock);
 	tcase_add_test(t, a_key_is_forgotten_when_asked);
+	tcase_add_test(t, who_maps_its_memory_knows_what_it_knows);
 	tcase_add_test(t, a_flood_does_not_free_who_is_locked);
 	suite_add_tcase(s, t);
 	return unit_run(s);
