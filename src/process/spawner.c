@@ -150,12 +150,26 @@ idle_workers(const struct spawner *sp)
 	return plausible(sp, atomic_load(&sp->sb.pool->idle));
 }
 
-/* How many more workers should wait for connections. */
+/*
+ * How many more workers should wait for connections.  One that arrives
+ * meanwhile is in both counts, not in neither.
+ */
 static int32_t
 wanted(const struct spawner *sp)
 {
-	return (int32_t)sp->s->conf->workers.spare - starting_workers(sp) -
+	int32_t	 starting = starting_workers(sp);
+
+	return (int32_t)sp->s->conf->workers.spare - starting -
 	    idle_workers(sp);
+}
+
+/* Has the master said something that we have not heard? */
+static bool
+is_spoken_to(const struct spawner *sp)
+{
+	struct pollfd	 p = { sp->s->channel, POLLIN, 0 };
+
+	return poll(&p, 1, 0) > 0;
 }
 
 static void
@@ -167,6 +181,9 @@ fork_wanted(struct spawner *sp)
 
 	sp->again = false;
 	if (sp->phase != SERVING || io_now_ms() < sp->no_fork_until)
+		return;
+	/* Before it shuts the listeners, so that workers leave, it says so. */
+	if (want > 0 && is_spoken_to(sp))
 		return;
 	for (; want > 0 && io_now_ms() >= sp->no_fork_until; want--) {
 		/* One at least, or those before us could never end. */

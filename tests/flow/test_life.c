@@ -669,6 +669,26 @@ START_TEST(a_stop_makes_no_workers_anew)
 }
 END_TEST
 
+START_TEST(a_spawner_that_comes_late_makes_no_workers_anew)
+{
+	struct daemon	 d;
+	pid_t		 spawner;
+
+	rig_up(&d, "workers = { spare = 4; };\nlisteners = ( { name = "
+	    "\"l\"; listen = \"127.0.0.1:%d\"; forward = \"127.0.0.1:1\"; "
+	    "} );\n", rig_port());
+	rig_until(&d, "worker tcp: idle", 4);
+	spawner = rig_pid(&d, "spawner tcp: 4 workers");
+	ck_assert_int_eq(kill(spawner, SIGSTOP), 0);
+	/* The listeners are shut, which the workers see before it can. */
+	rig_kill(&d, SIGQUIT);
+	rig_until(&d, "worker tcp: idle", 0);
+	ck_assert_int_eq(kill(spawner, SIGCONT), 0);
+	ck_assert_int_eq(rig_wait(&d, RIG_MS), 0);
+	ck_assert_uint_eq(rig_count(&d, "served 0 sessions"), 4);
+}
+END_TEST
+
 START_TEST(when_all_workers_are_busy_connections_wait)
 {
 	struct stage	 s;
@@ -959,6 +979,7 @@ main(void)
 	tcase_add_test(seen, sessions_do_not_wait_for_a_stopped_logger);
 	tcase_add_test(seen, lines_that_repeat_are_counted_and_not_all_written);
 	tcase_add_test(tc, a_stop_makes_no_workers_anew);
+	tcase_add_test(tc, a_spawner_that_comes_late_makes_no_workers_anew);
 	tcase_add_test(tc, when_all_workers_are_busy_connections_wait);
 	tcase_add_test(tc,
 	    honest_clients_are_answered_beside_two_thousand_silent_ones);
