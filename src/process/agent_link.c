@@ -45,7 +45,9 @@
 #define PAUSE_MIN_MS	250
 #define PAUSE_MAX_MS	30000
 #define RETRY_MAX_MS	600000	/* that a hub may have us stay away */
-#define SUPERSEDED_MS	5000	/* another of us is there, or was */
+#define SUPERSEDED_MS	5000	/* another of us is there, */
+#define SOON_MS		250	/* or was: the one of the last generation */
+#define AGAIN_MS	60000	/* it is not the first time */
 #define ASK_AGAIN_MS	10000	/* for a topic that was refused */
 #define PORT_AGAIN_MS	1000	/* for a port, the first time */
 #define HEALTH_MS	1000	/* between looks at our services */
@@ -101,6 +103,7 @@ struct link {
 	bool			 was_up;
 	bool			 told_jobs;
 	int64_t			 pause_ms;
+	int64_t			 superseded_at;	/* io_now_ms(), or 0 */
 };
 
 bool
@@ -796,6 +799,18 @@ any_number(uint32_t below)
 	return below == 0 ? 0 : n % below;
 }
 
+/* At a reload each link may be the last that came; only one of them stays. */
+static int64_t
+pause_superseded(struct link *l)
+{
+	int64_t	 now = io_now_ms(), ms = SUPERSEDED_MS;
+
+	if (l->superseded_at == 0 || now - l->superseded_at > AGAIN_MS)
+		ms = SOON_MS;
+	l->superseded_at = now;
+	return ms + (int64_t)any_number((uint32_t)ms);
+}
+
 /* Doubling, at any moment of each: or all agents would come at one time. */
 static int64_t
 pause_for(struct link *l)
@@ -806,7 +821,7 @@ pause_for(struct link *l)
 	if (l->code == TUNNEL_RELOAD)
 		return (int64_t)any_number(50);
 	if (l->code == TUNNEL_SUPERSEDED)
-		return SUPERSEDED_MS + (int64_t)any_number(SUPERSEDED_MS);
+		return pause_superseded(l);
 	if (l->code == TUNNEL_BAD_LOGIN || l->code == TUNNEL_BAD_VERSION)
 		l->pause_ms = PAUSE_MAX_MS;
 	else

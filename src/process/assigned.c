@@ -243,22 +243,30 @@ lack(struct assigned *a, struct port *p)
 	}
 }
 
+/* The next who waits; false when nobody does, or they cannot be taken. */
+static bool
+accept_one(struct assigned *a, struct port *p)
+{
+	p->client.len = sizeof(p->client.u);
+	p->waiting = accept4(p->fd, &p->client.u.sa, &p->client.len,
+	    SOCK_NONBLOCK | SOCK_CLOEXEC);
+	p->since = io_now_ms();
+	if (p->waiting == -1) {
+		lack(a, p);
+		return false;
+	}
+	a->lacking = false;
+	return true;
+}
+
+/* Nobody is kept but one whom no worker has room for, until the rest is over. */
 static void
 take_in(struct assigned *a, struct port *p)
 {
-	for (int i = 0; i < TURN; i++) {
-		if (p->waiting != -1 && give(a, p) == -1)
+	for (int i = 0; i < TURN; i++)
+		if ((p->waiting == -1 && !accept_one(a, p)) ||
+		    give(a, p) == -1)
 			return;
-		p->client.len = sizeof(p->client.u);
-		p->waiting = accept4(p->fd, &p->client.u.sa, &p->client.len,
-		    SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (p->waiting == -1) {
-			lack(a, p);
-			return;
-		}
-		p->since = io_now_ms();
-		a->lacking = false;
-	}
 }
 
 nfds_t

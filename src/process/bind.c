@@ -181,13 +181,10 @@ is_for_others(const struct ports *ports, const struct net_addr *a)
 }
 
 static void
-await_claim(struct bound *b)
+await_claim(struct bound *b, int64_t ms)
 {
-	b->claim_by = io_now_ms() + (b->owner == 0 ? CLAIM_MS :
-	    LINK_CLAIM_MS);
+	b->claim_by = io_now_ms() + ms;
 	b->mapped = true;
-	b->owner = 0;
-	b->id = 0;
 }
 
 void
@@ -210,7 +207,7 @@ bind_disinherit(struct ports *ports)
 			struct bound	*b = add(ports, &spec, in->fd);
 
 			b->fresh = false;
-			await_claim(b);
+			await_claim(b, CLAIM_MS);
 			in->fd = -1;
 		} else if (bound && in->heir)
 			end_inherited(in->fd, &a);
@@ -564,15 +561,54 @@ is_waiting(int fd)
 	return poll(&p, 1, 0) == 1 && (p.revents & POLLIN) != 0;
 }
 
+/* A place for it, or that which it has already; NULL with errno. */
+static struct bound_claim *
+claim(struct bound *b, const struct bound_claim *who)
+{
+	struct bound_claim	*mine = NULL, *c;
+
+	for (c = b->claims; c < b->claims + b->nclaims; c++)
+		if (c->owner == who->owner)
+			mine = c;
+		else if (c->owner == 0 || who->owner == 0 ||
+		    c->generation == who->generation) {
+			errno = EADDRINUSE;
+			return NULL;
+		}
+	if (mine == NULL && b->nclaims < BIND_CLAIMS_MAX)
+		mine = &b->claims[b->nclaims++];
+	if (mine == NULL)
+		errno = EADDRINUSE;
+	return mine;
+}
+
+/* True when that was the last one. */
+static bool
+disclaim(struct bound *b, const struct bound_claim *c)
+{
+	b->claims[c - b->claims] = b->claims[--b->nclaims];
+	return b->nclaims == 0;
+}
+
+static struct bound_claim *
+claim_of(struct bound *b, pid_t owner)
+{
+	for (size_t i = 0; i < b->nclaims; i++)
+		if (b->claims[i].owner == owner)
+			return &b->claims[i];
+	return NULL;
+}
+
 struct bound *
-bind_map(struct ports *ports, const struct net_addr *a, pid_t owner,
-    uint32_t id)
+bind_map(struct ports *ports, const struct net_addr *a,
+    const struct bound_claim *who)
 {
 	const struct net_listen	 o = {
 		.tcp.nodelay = true, .backlog = MAPPED_BACKLOG, .v6only = true,
 	};
 	struct net_spec		 spec = spec_of(a);
 	struct bound		*b = find(ports, &spec);
+	struct bound_claim	*mine;
 	const char		*why;
 	int			 fd;
 
@@ -586,10 +622,12 @@ bind_map(struct ports *ports, const struct net_addr *a, pid_t owner,
 			return NULL;
 		b = add(ports, &spec, fd);
 	}
+	mine = claim(b, who);
+	if (mine == NULL)
+		return NULL;
+	*mine = *who;
 	b->fresh = false;
 	b->mapped = true;
-	b->owner = owner;
-	b->id = id;
 	b->claim_by = 0;
 	return b;
 }
@@ -597,21 +635,26 @@ bind_map(struct ports *ports, const struct net_addr *a, pid_t owner,
 void
 bind_unmap(struct ports *ports, pid_t owner, uint32_t id)
 {
-	for (size_t i = ports->n; i-- > 0;)
-		if (ports->v[i]->mapped && ports->v[i]->owner == owner &&
-		    ports->v[i]->id == id) {
-			shut(ports->v[i]->fd);
-			drop(ports, i, false);
-		}
+	for (size_t i = ports->n; i-- > 0;) {
+		const struct bound_claim *c = claim_of(ports->v[i], owner);
+
+		if (c == NULL || c->id != id || !disclaim(ports->v[i], c))
+			continue;
+		shut(ports->v[i]->fd);
+		drop(ports, i, false);
+	}
 }
 
 void
 bind_orphan(struct ports *ports, pid_t owner)
 {
-	for (size_t i = 0; i < ports->n; i++)
-		if (ports->v[i]->mapped && ports->v[i]->id != 0 &&
-		    ports->v[i]->owner == owner)
-			await_claim(ports->v[i]);
+	for (size_t i = 0; i < ports->n; i++) {
+		const struct bound_claim *c = claim_of(ports->v[i], owner);
+
+		if (c != NULL && disclaim(ports->v[i], c))
+			await_claim(ports->v[i], owner == 0 ? CLAIM_MS :
+			    LINK_CLAIM_MS);
+	}
 }
 
 int64_t

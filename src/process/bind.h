@@ -16,6 +16,15 @@
 
 #include "policy/conf.h"
 
+#define BIND_CLAIMS_MAX	8
+
+/* Who asked for a socket that is mapped. */
+struct bound_claim {
+	pid_t		 owner;		/* 0, the broker; or a link */
+	uint32_t	 id;		/* by which that one knows it */
+	uint32_t	 generation;	/* of a link */
+};
+
 struct bound {
 	struct net_spec	 spec;
 	int		 fd;
@@ -27,8 +36,9 @@ struct bound {
 	bool		 fresh;		/* of a generation not in effect yet */
 	bool		 mapped;	/* an agent's, or a hub's: of no
 					   generation */
-	pid_t		 owner;		/* who asked: 0, the broker; a link */
-	uint32_t	 id;		/* by which that one knows it; 0 */
+	/* Until the link of one generation leaves that of the next has it. */
+	struct bound_claim claims[BIND_CLAIMS_MAX];
+	size_t		 nclaims;
 	int64_t		 claim_by;	/* io_now_ms(), to be asked for again;
 					   or 0 */
 	int64_t		 close_by;	/* io_now_ms(); 0: it is wanted */
@@ -99,11 +109,13 @@ void	 bind_commit(struct ports *ports, const struct conf *conf,
 void	 bind_abandon(struct ports *ports);
 
 /*
- * A socket at that address, which its owner, 0 or a process, knows by that
- * id.  One that is mapped already is the same.  NULL with errno.
+ * A socket at that address for whom that is.  One that is mapped already is
+ * the same, unless the broker and a link, or two links of one generation,
+ * would have it.  NULL with errno.
  */
 struct bound	*bind_map(struct ports *ports, const struct net_addr *a,
-		    pid_t owner, uint32_t id);
+		    const struct bound_claim *who);
+/* That one wants it no more; when nobody else does, it is closed. */
 void		 bind_unmap(struct ports *ports, pid_t owner, uint32_t id);
 /* The owner is no more: who comes after it asks for those that it wants. */
 void		 bind_orphan(struct ports *ports, pid_t owner);

@@ -15,7 +15,7 @@ is_newest(const struct master *m, const struct child *c)
 	return m->phase == RUNNING && c == child_newest(m, c->post);
 }
 
-/* Of two brokers the newer has all; links have nothing in common. */
+/* Of two brokers the newer has all. */
 static pid_t
 owner(const struct child *c)
 {
@@ -68,6 +68,7 @@ mapped_bind(struct master *m, const struct child *c, struct rd *r)
 {
 	const uint8_t		*p = rd_take(r, sizeof(struct bind_ask));
 	const struct bound	*b = NULL;
+	struct bound_claim	 who;
 	struct bind_ask		 ask;
 	uint8_t			 buf[4];
 	struct wr		 w;
@@ -80,9 +81,12 @@ mapped_bind(struct master *m, const struct child *c, struct rd *r)
 	    AF_UNIX && memchr(ask.addr.u.un.sun_path, '\0',
 	    sizeof(ask.addr.u.un.sun_path)) == NULL))
 		return -1;
+	who = (struct bound_claim){
+		owner(c), ask.id, owner(c) != 0 ? c->post->gen->number : 0,
+	};
 	errno = EACCES;
 	if (is_newest(m, c) && may_map(m, c, &ask))
-		b = bind_map(&m->ports, &ask.addr, owner(c), ask.id);
+		b = bind_map(&m->ports, &ask.addr, &who);
 	if (b == NULL) {
 		refuse(c, ask.id, errno);
 		return 0;

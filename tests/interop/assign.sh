@@ -66,7 +66,6 @@ agents = (
 	  { listen = "hub:127.0.0.1:$nobody"; forward = "agent:127.0.0.2:$echo"; }
 	  ${1:-} ); } );
 topics = ( { name = "none"; } );
-timeouts = { connect = "2s"; handshake = "3s"; };
 END
 }
 
@@ -141,6 +140,26 @@ a_thousand_come_at_once() {
 	[ "$(asks users "$there" 1000)" = served=1000 ]
 }
 
+# Held back, it finds as many as it takes in one turn, and nobody behind them.
+sixteen_wait_for_the_agent() {
+	link=$("$ctl" -s "$scratch/run/c" --json status |
+	    grep '"role":"link"' | grep -o '"pid":[0-9]*' | head -n 1 |
+	    grep -o '[0-9]*')
+	kill -STOP "$link"
+	asks users "$there" 16 >"$scratch/sixteen" &
+	asked=$!
+	until_true 10 wait_there 16 || :
+	kill -CONT "$link"
+	wait "$asked"
+	[ "$(cat "$scratch/sixteen")" = served=16 ] ||
+	    fail "$(cat "$scratch/sixteen")"
+}
+
+# Do so many connections wait to be accepted?
+wait_there() {
+	[ "$(ss -Hltn "sport = :$there" | awk '{ print $2 }')" = "$1" ]
+}
+
 a_reload_breaks_nothing_else() {
 	asks hold "$here_" 4 >"$scratch/held.1" &
 	one=$!
@@ -171,6 +190,33 @@ the_agent_reloads_and_upgrades() {
 	until_true 10 gets_in "$there"
 	until_true 10 gets_in "$here_"
 	gets_in_at "$scratch/run/agent.sock"
+}
+
+# Links of two generations come back to the hub, in any order.
+both_reload_at_once() {
+	for _ in 1 2 3 4; do
+		write_b ", { listen = \"hub:127.0.0.1:$late\";
+		    forward = \"agent:127.0.0.1:$echo\"; }"
+		sed 's/^user = .*/& workers = { spare = 5; };/' "$scratch/c.conf" \
+		    >"$scratch/d"
+		mv "$scratch/d" "$scratch/c.conf"
+		both_change
+		write_b
+		write_c ""
+		both_change
+	done
+}
+
+both_change() {
+	"$ctl" -s "$scratch/run/b" reload
+	"$ctl" -s "$scratch/run/c" reload
+	until_true 4 gets_in "$here_"
+	until_true 4 gets_in "$there"
+}
+
+is_there_still() {
+	gets_in "$here_"
+	gets_in "$there"
 }
 
 the_hub_may_be_away() {
@@ -258,7 +304,7 @@ start_sshd() {
 
 # copies PORT: there and back, and a command in between
 copies() {
-	set -- "$1" -q -i "$scratch/ssh/user" -o StrictHostKeyChecking=no \
+	set -- "$1" -o LogLevel=ERROR -i "$scratch/ssh/user" -o StrictHostKeyChecking=no \
 	    -o "UserKnownHostsFile=$scratch/ssh/known" -o BatchMode=yes
 	to=$1
 	shift
@@ -280,7 +326,6 @@ ssh_goes_through() {
 	    forward = \"hub:127.0.0.1:$ssh\"; }"
 	write_c "publish = ( { topic = \"ssh\"; hub = \"b\";
 	    forward = \"127.0.0.1:$ssh\"; map = \"127.0.0.1:$mapped\"; } );"
-	sed -i '/^timeouts/d' "$scratch/b.conf"
 	"$ctl" -s "$scratch/run/b" reload
 	"$ctl" -s "$scratch/run/c" reload
 	has_line c "has port 127.0.0.1:$mapped for topic ssh"
@@ -316,15 +361,20 @@ check "an agent does no more than it accepts, and both say so" \
 check "a port that is in use is said at both ends" what_is_in_use_is_said
 check "a thousand who come at once are served either way" \
 	a_thousand_come_at_once
+check "as many who wait as are taken in one turn are served" \
+	sixteen_wait_for_the_agent
 check "a reload of the hub changes one and breaks none" \
 	a_reload_breaks_nothing_else
 check "the agent reloads and is upgraded" the_agent_reloads_and_upgrades
 check "the hub may be away for a while" the_hub_may_be_away
 check "what an agent accepts no more it does no more" \
 	an_agent_that_accepts_no_more
+check "hub and agent reload one right after the other" both_reload_at_once
 check "flags alone do, as goproxy's users type them" by_flags_alone
 check "ssh and scp go through each way to an agent" ssh_goes_through
 [ ! -e "$scratch/times" ] || sed 's/^/# /' "$scratch/times"
+check "what was assigned before all that is there still" \
+	is_there_still
 check "nothing crashed, and nobody said what he may not" \
 	no_errors b c
 cases_end
