@@ -59,9 +59,10 @@ dial(struct session *ss, const struct back_candidate *candidates, size_t n,
 static int
 dial_by_book(struct session *ss, uint64_t key, int64_t deadline)
 {
-	struct back_candidate	 candidates[BACK_CANDIDATES_MAX];
-	const char		*why;
-	size_t			 n;
+	/* Of the stack each page would be touched, and so be the worker's. */
+	static struct back_candidate	 candidates[BACK_CANDIDATES_MAX];
+	const char			*why;
+	size_t				 n;
 
 	n = route_candidates(&ss->s->router, ss->backend_index, key, candidates,
 	    BACK_CANDIDATES_MAX, &why);

@@ -503,7 +503,6 @@ prepare(struct setup *s)
 	if (sp->kick == -1)
 		log_fatal(1, "eventfd: %s", strerror(errno));
 	prepare_tls(sp);
-	mem_fill_holes();
 	return sp;
 }
 
@@ -553,6 +552,8 @@ spawner_main(struct setup *s)
 	sig_init(signals);
 	sp->sandbox = sandbox_worker_new(s->conf);
 	sandbox_enter(ROLE_SPAWNER, s->conf, s->start.pool);
+	/* Last, for each worker would write to what is free by now. */
+	mem_fill_holes();
 	sp->next_tick = io_now_ms() + TICK_MS;
 	for (;;) {
 		struct pollfd	 p[3] = {
