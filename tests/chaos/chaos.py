@@ -3,7 +3,9 @@
 
 chaos.py SALLYPORTD [FAULT]...
 
-Each fault is tried against a daemon of its own.  A line says how many sessions
+Each fault is tried against a daemon of its own; without a name all but that of
+the clock, which is the machine's: "the clock is stepped", also with ", TLS" and
+", a hub", takes root.  A line says how many sessions
 were started, ended well, were ended by the fault, or had wrong bytes, and how
 long it took until sessions went well again.  Exit 1 when bytes were wrong, when
 a session that the fault did not touch was cut, or when it did not recover.
@@ -263,6 +265,19 @@ async def syslog_is_gone(d):
     return heard > 0 and d.syslog.heard > 0
 
 
+async def clock_steps(d):
+    """An hour on, two back, and right again, also if we fail."""
+    real = time.time() - time.monotonic()
+    try:
+        for by in (3600, -3600):
+            time.clock_settime(time.CLOCK_REALTIME,
+                               real + time.monotonic() + by)
+            await asyncio.sleep(1)
+    finally:
+        time.clock_settime(time.CLOCK_REALTIME, real + time.monotonic())
+    return True
+
+
 # name: what happens; whether sessions may be cut; more configuration; which
 ROLES = ('worker', 'spawner', 'keeper', 'control', 'carrier', 'logger')
 FAULTS = {}
@@ -294,6 +309,9 @@ FAULTS['few descriptors'] = (
     few_descriptors, False,
     'carry = "always";', RELAY)
 FAULTS['syslog is gone'] = (syslog_is_gone, False, '', RELAY)
+CLOCK = 'the clock is stepped'
+for _whose, _kind in (('', RELAY), (', TLS', TLS), (', a hub', TUNNEL)):
+    FAULTS[CLOCK + _whose] = (clock_steps, False, '', _kind)
 
 
 async def attempt(program, name, folder):
@@ -364,7 +382,8 @@ async def attempt(program, name, folder):
 
 def main():
     program = os.path.abspath(sys.argv[1])
-    names = sys.argv[2:] or list(FAULTS)
+    names = sys.argv[2:] or [
+        name for name in FAULTS if not name.startswith(CLOCK)]
     print('%-24s %7s %7s %7s %7s %9s' % ('fault', 'started', 'well', 'cut',
                                           'wrong', 'worst s'))
     good = True
