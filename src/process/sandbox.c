@@ -256,8 +256,10 @@ add_fork(scmp_filter_ctx f)
 	    SCMP_A0(SCMP_CMP_MASKED_EQ, new, 0));
 	(void)seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3),
 	    0);
-	/* A worker's own list comes on top. */
-	(void)seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(seccomp), 0);
+	/* A worker's own list comes on top; where seccomp(2) may be denied. */
+	(void)seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 2,
+	    SCMP_A0(SCMP_CMP_EQ, PR_SET_SECCOMP),
+	    SCMP_A1(SCMP_CMP_EQ, SECCOMP_MODE_FILTER));
 }
 
 static scmp_filter_ctx
@@ -319,6 +321,7 @@ struct ll_port {
 	uint64_t	 allowed, port;
 };
 
+/* 0 with errno: there is none. */
 static int
 ll_version(void)
 {
@@ -523,16 +526,17 @@ sandbox_worker_new(const struct conf *conf)
 void
 sandbox_worker_enter(const struct sandbox *sb)
 {
-	if (sb->program.len > 0 && syscall(SYS_seccomp,
-	    SECCOMP_SET_MODE_FILTER, 0U, &sb->program) == -1)
-		log_warn("seccomp: %s", strerror(errno));
+	if (sb->program.len > 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER,
+	    &sb->program) == -1)
+		log_warn("seccomp: workers have no filter of their own: %s",
+		    strerror(errno));
 }
 
 const char *
 sandbox_text(const struct conf *conf)
 {
 	static char	 text[128];
-	int		 version = ll_version();
+	int		 version = ll_version(), error = errno;
 
 	if (conf->sandbox == CONF_SANDBOX_OFF)
 		return "off";
@@ -540,8 +544,9 @@ sandbox_text(const struct conf *conf)
 		return "system calls, only told to the kernel's log";
 	snprintf(text, sizeof(text), "system calls%s%s%s%s",
 	    version >= 1 ? ", files" : "", version >= 4 ? ", ports" : "",
-	    version >= 6 ? ", signals" : "", version == 0 ?
-	    "; this kernel has no Landlock" : "");
+	    version >= 6 ? ", signals" : "", version > 0 ? "" :
+	    error == EPERM ? "; Landlock is denied to the daemon" :
+	    "; this kernel has no Landlock");
 	return text;
 }
 

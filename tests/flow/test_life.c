@@ -689,6 +689,40 @@ START_TEST(a_spawner_that_comes_late_makes_no_workers_anew)
 }
 END_TEST
 
+/* How many seccomp filters a process has; 0 where that is not told. */
+static unsigned int
+filters_of(pid_t pid)
+{
+	char		 path[64], line[256];
+	unsigned int	 n = 0;
+	FILE		*in;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	in = fopen(path, "r");
+	ck_assert_ptr_nonnull(in);
+	while (fgets(line, sizeof(line), in) != NULL)
+		(void)sscanf(line, "Seccomp_filters: %u", &n);
+	ck_assert_int_eq(fclose(in), 0);
+	return n;
+}
+
+START_TEST(workers_have_a_filter_on_top_of_their_spawners)
+{
+	struct daemon	 d;
+	unsigned int	 spawner;
+
+	rig_up(&d, "workers = { spare = 1; };\nlisteners = ( { name = "
+	    "\"l\"; listen = \"127.0.0.1:%d\"; forward = \"127.0.0.1:1\"; "
+	    "} );\n", rig_port());
+	spawner = filters_of(rig_pid(&d, "spawner tcp"));
+	/* A build that is looked into has none, nor has one in valgrind. */
+	if (spawner > filters_of(d.pid))
+		ck_assert_uint_eq(filters_of(rig_pid(&d, "worker tcp: idle")),
+		    spawner + 1);
+	rig_down(&d);
+}
+END_TEST
+
 START_TEST(when_all_workers_are_busy_connections_wait)
 {
 	struct stage	 s;
@@ -980,6 +1014,7 @@ main(void)
 	tcase_add_test(seen, lines_that_repeat_are_counted_and_not_all_written);
 	tcase_add_test(tc, a_stop_makes_no_workers_anew);
 	tcase_add_test(tc, a_spawner_that_comes_late_makes_no_workers_anew);
+	tcase_add_test(tc, workers_have_a_filter_on_top_of_their_spawners);
 	tcase_add_test(tc, when_all_workers_are_busy_connections_wait);
 	tcase_add_test(tc,
 	    honest_clients_are_answered_beside_two_thousand_silent_ones);

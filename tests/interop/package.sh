@@ -144,6 +144,46 @@ END
 	    /etc/init.d/sallyport stop; exit $rc'
 }
 
+# The unit, by a systemd that is process 1 of a container.
+unit_is_one() {
+	need systemd-nspawn
+	booted=$scratch/booted
+	cp -a "$root" "$booted"
+	mount -t proc proc "$booted/proc"
+	chroot "$booted" apt-get install -y --no-install-recommends \
+	    systemd systemd-sysv dbus \
+	    >"$scratch/booted.log" 2>&1 || {
+		umount "$booted/proc"
+		tail -n 20 "$scratch/booted.log"
+		exit 1
+	}
+	umount "$booted/proc"
+	rm "$booted/usr/sbin/policy-rc.d"
+	cp "$here/unit_inside.sh" "$booted/unit"
+	cat >"$booted/etc/systemd/system/try.service" <<-'END'
+		[Unit]
+		After=multi-user.target
+		[Service]
+		Type=oneshot
+		ExecStart=/bin/sh -c 'sh /unit >/unit.log 2>&1; echo $? >/unit.rc; systemctl --no-block poweroff'
+		[Install]
+		WantedBy=multi-user.target
+	END
+	ln -s ../try.service \
+	    "$booted/etc/systemd/system/multi-user.target.wants/try.service"
+	timeout 180 systemd-nspawn -q -b -D "$booted" --register=no \
+	    --keep-unit --private-network --console=pipe \
+	    --system-call-filter="landlock_create_ruleset landlock_add_rule
+	    landlock_restrict_self" </dev/null >"$scratch/nspawn.log" 2>&1 || :
+	if [ ! -e "$booted/unit.log" ]; then
+		echo "no systemd begins in a container here:" \
+		    "$(tail -n 1 "$scratch/nspawn.log")"
+		exit 77
+	fi
+	cat "$booted/unit.log"
+	[ "$(cat "$booted/unit.rc")" -eq 0 ]
+}
+
 remove_and_purge() {
 	inside dpkg --remove sallyport
 	[ -e "$root/etc/sallyportd.conf" ]
@@ -206,6 +246,7 @@ check "it is installed with its users and a configuration that is one" \
 check "it starts, relays, reloads, is upgraded and stops" smoke
 check "its init script ends as LSB has it" init_exits
 check "another version takes over under a session" upgrade_under_a_session
+check "its unit does the same under a real systemd" unit_is_one
 check "it is removed and purged" remove_and_purge
 check "two builds are the same bytes" same_bytes_twice
 check "lintian has nothing to say" lint
