@@ -39,6 +39,7 @@ dblib_load(const char **why)
 	    !find(h, &lib.get_timeout, "mysql_get_timeout_value_ms") ||
 	    !find(h, &lib.get_errno, "mysql_errno") ||
 	    !find(h, &lib.get_error, "mysql_error") ||
+	    !find(h, &lib.get_sqlstate, "mysql_sqlstate") ||
 	    !find(h, &lib.close, "mysql_close") ||
 	    !find(h, &lib.store_start, "mysql_store_result_start") ||
 	    !find(h, &lib.store_cont, "mysql_store_result_cont") ||

@@ -23,6 +23,7 @@ struct dblib {
 	__typeof__(mysql_get_timeout_value_ms)	*get_timeout;
 	__typeof__(mysql_errno)			*get_errno;
 	__typeof__(mysql_error)			*get_error;
+	__typeof__(mysql_sqlstate)		*get_sqlstate;
 	__typeof__(mysql_close)			*close;
 	__typeof__(mysql_store_result_start)	*store_start;
 	__typeof__(mysql_store_result_cont)	*store_cont;

@@ -53,6 +53,8 @@ struct table {
 	size_t			 first, n;
 	size_t			 bytes;
 	size_t			 batch;		/* rows being written */
+	size_t			 alone;		/* rows, of which one was refused:
+						   each is written by itself */
 	char			*sql;		/* that writes them */
 	uint64_t		 lost;
 	char			 why[256];	/* it does not work; or "" */
@@ -148,13 +150,21 @@ drop_first(struct table *t, size_t n)
 	}
 }
 
+/* The first rows are done with, and so is what wrote them. */
 static void
-written(struct table *t)
+end_batch(struct table *t, size_t done)
 {
-	drop_first(t, t->batch);
+	drop_first(t, done);
+	t->alone -= done < t->alone ? done : t->alone;
 	t->batch = 0;
 	free(t->sql);
 	t->sql = NULL;
+}
+
+static void
+written(struct table *t)
+{
+	end_batch(t, t->batch);
 	t->pause_ms = RETRY_MS;
 	if (t->lost > 0)
 		log_error("%" PRIu64 " records were lost: the table could "
@@ -164,6 +174,47 @@ written(struct table *t)
 		log_info("the table can be written again");
 	t->lost = 0;
 	t->why[0] = '\0';
+	connected(t);
+}
+
+/* Is it a row that the table does not take, and not all of them? */
+static bool
+is_of_a_row(const struct table *t)
+{
+	/* data exception, constraint violation, SIGNAL of a trigger */
+	static const char *const	 classes[] = { "22", "23", "45" };
+	/* and what MySQL has in the class of all that has none: no default,
+	 * wrong value, CHECK */
+	static const unsigned int	 numbers[] = { 1364, 1366, 3819 };
+	const char			*state = t->lib->get_sqlstate(t->db);
+	unsigned int			 number = t->lib->get_errno(t->db);
+
+	for (size_t i = 0; i < nitems(classes); i++)
+		if (strncmp(state, classes[i], 2) == 0)
+			return true;
+	for (size_t i = 0; i < nitems(numbers); i++)
+		if (number == numbers[i])
+			return true;
+	return false;
+}
+
+/* Others shall not wait for a row that is never taken. */
+static void
+refused(struct table *t)
+{
+	if (!is_of_a_row(t)) {
+		fail(t, t->lib->get_error(t->db));
+		return;
+	}
+	if (t->batch > 1) {
+		t->alone = t->batch;
+		end_batch(t, 0);
+	} else {
+		log_error("table %s.%s at %s refused a record: %s",
+		    t->conf->query_table.database, t->conf->query_table.name,
+		    t->conf->query_table.server, t->lib->get_error(t->db));
+		end_batch(t, 1);
+	}
 	connected(t);
 }
 
@@ -181,8 +232,10 @@ go_on(struct table *t, int status)
 		await(t, status);
 		return;
 	}
-	if (t->state == CONNECTING ? db == NULL : rc != 0)
+	if (t->state == CONNECTING && db == NULL)
 		fail(t, t->lib->get_error(t->db));
+	else if (t->state == WRITING && rc != 0)
+		refused(t);
 	else if (t->state == CONNECTING)
 		connected(t);
 	else
@@ -217,10 +270,10 @@ connect_to(struct table *t)
 static size_t
 batch_of(const struct table *t, size_t *bytes)
 {
-	size_t	 n = 0;
+	size_t	 n = 0, most = t->alone > 0 ? 1 : BATCH_ROWS;
 
 	*bytes = 0;
-	while (n < t->n && n < BATCH_ROWS &&
+	while (n < t->n && n < most &&
 	    (n == 0 || *bytes < BATCH_BYTES))
 		*bytes += t->rows[(t->first + n++) % TABLE_ROWS_MAX].len + 1;
 	return n;
@@ -257,7 +310,7 @@ write_some(struct table *t)
 	if (status != 0)
 		await(t, status);
 	else if (rc != 0)
-		fail(t, t->lib->get_error(t->db));
+		refused(t);
 	else
 		written(t);
 }

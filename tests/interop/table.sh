@@ -159,6 +159,22 @@ missing() {
 	until_true 5 has_told 'the table can be written again'
 }
 
+# One row of many is not to its owner's liking: the rest is written.
+one_is_refused() {
+	empty
+	sql "ALTER TABLE audit.query_log ADD CONSTRAINT fine
+	    CHECK (sql_string NOT LIKE '%unwanted%')"
+	mariadb --no-defaults -h 127.0.0.1 -P "$gate" -u app -psecret demo \
+	    -e "DO 1; DO 'unwanted'; DO 2; DO 'unwanted too'; DO 3"
+	until_true 10 rows_are "WHERE sql_string LIKE 'DO _'" 3 ||
+	    fail "$(sql 'SELECT * FROM audit.query_log'; tail "$scratch/gate.log")"
+	until_true 10 rows_are "WHERE sql_type = 'Quit'" 1
+	rows_are "" 4
+	has_told 'query_log at .* refused a record: .*fine'
+	sql "ALTER TABLE audit.query_log DROP CONSTRAINT fine"
+	[ "$(lost)" -eq 0 ]
+}
+
 # The server of the table does not answer: users do not wait.
 slow() {
 	empty
@@ -259,6 +275,7 @@ fi
 
 check "statements are rows of portproxy's table" is_written
 check "any bytes are a row" odd_bytes
+check "a row that the table refuses keeps no other away" one_is_refused
 check "a table that is missing is told, and written when it is there" missing
 check "a database that does not answer delays nobody" slow
 check "one that is away for long has rows dropped, and counted" away
