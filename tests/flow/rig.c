@@ -641,12 +641,20 @@ rig_descriptors(pid_t pid)
 long
 rig_memory(pid_t pid)
 {
-	char		 buf[4096];
-	const char	*p;
+	/* Pss would tell how many others share the libraries just now. */
+	static const char	*const kinds[] = { "\nRssAnon:",
+				    "\nRssShmem:" };
+	char			 buf[4096];
+	const char		*p;
+	long			 sum = 0;
 
-	p = strstr(rig_proc(pid, "smaps_rollup", buf, sizeof(buf)), "\nPss:");
-	ck_assert_ptr_nonnull(p);
-	return strtol(p + 5, NULL, 10);
+	rig_proc(pid, "status", buf, sizeof(buf));
+	for (size_t i = 0; i < 2; i++) {
+		p = strstr(buf, kinds[i]);
+		ck_assert_ptr_nonnull(p);
+		sum += strtol(p + strlen(kinds[i]), NULL, 10);
+	}
+	return sum;
 }
 
 /* Is `pid' the daemon or one that descends from it?  Bounded depth. */

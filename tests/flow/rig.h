@@ -119,7 +119,7 @@ void	 rig_until_gone(pid_t pid, int ms);
 /* The same, and its parent knows. */
 void	 rig_until_buried(pid_t pid);
 
-/* What a process holds: descriptors, and kilobytes that are its share. */
+/* What a process holds: descriptors, and kilobytes that are no file's. */
 size_t	 rig_descriptors(pid_t pid);
 long	 rig_memory(pid_t pid);
 

@@ -621,8 +621,9 @@ in_table() {
 
 by_table() {
 	in_table tom
-	let_in "$gate_maria10" tom "tom$(code)"
-	refused 1045 "$gate_maria10" tom "tom$(code)"
+	used=$(code)
+	let_in "$gate_maria10" tom "tom$used"
+	refused 1045 "$gate_maria10" tom "tom$used"
 	# To the database these are the same.
 	refused 1045 "$gate_maria10" TOM "TOM$(code 1)"
 	refused 1045 "$gate_maria10" "tom'" "tom'$(code 1)"
