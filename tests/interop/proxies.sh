@@ -118,6 +118,7 @@ END
 	haproxy -db -f "$scratch/haproxy.cfg" \
 	    >"$scratch/haproxy.log" 2>&1 </dev/null &
 	haproxy_pid=$!
+	echo "$haproxy_pid" >"$scratch/haproxy.pid"	# for daemons.sh
 	other_pids="$other_pids $haproxy_pid"
 	if until_true 15 haproxy_is_ready && is_running "$haproxy_pid"; then
 		return 0
