@@ -45,6 +45,13 @@ nginx_told='$proxy_protocol_addr $proxy_protocol_port'
 nginx_told="$nginx_told \$proxy_protocol_server_addr"
 nginx_told="$nginx_told \$proxy_protocol_server_port\\n"
 
+# Also where it was started in a case, in a shell of its own: end_all looks for
+# files of this kind.
+ends_with_us() {
+	other_pids="$other_pids $1"
+	echo "$1" >"$scratch/$1.pid"
+}
+
 # nginx_start: with the http and stream blocks on standard input.  http begins
 # with nginx_http_lines.
 nginx_start() {
@@ -65,7 +72,7 @@ END
 	    -g "error_log $scratch/nginx/error.log notice;" \
 	    >"$scratch/nginx/log" 2>&1 </dev/null &
 	nginx_pid=$!
-	other_pids="$other_pids $nginx_pid"
+	ends_with_us "$nginx_pid"
 	if until_true 15 nginx_is_ready && is_running "$nginx_pid"; then
 		return 0
 	fi
@@ -118,8 +125,7 @@ END
 	haproxy -db -f "$scratch/haproxy.cfg" \
 	    >"$scratch/haproxy.log" 2>&1 </dev/null &
 	haproxy_pid=$!
-	echo "$haproxy_pid" >"$scratch/haproxy.pid"	# for daemons.sh
-	other_pids="$other_pids $haproxy_pid"
+	ends_with_us "$haproxy_pid"
 	if until_true 15 haproxy_is_ready && is_running "$haproxy_pid"; then
 		return 0
 	fi
