@@ -304,7 +304,8 @@ start_sshd() {
 
 # copies PORT: there and back, and a command in between
 copies() {
-	set -- "$1" -o LogLevel=ERROR -i "$scratch/ssh/user" -o StrictHostKeyChecking=no \
+	set -- "$1" -o LogLevel=ERROR -i "$scratch/ssh/user" \
+	    -o StrictHostKeyChecking=no \
 	    -o "UserKnownHostsFile=$scratch/ssh/known" -o BatchMode=yes
 	to=$1
 	shift

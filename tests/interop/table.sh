@@ -164,14 +164,20 @@ one_is_refused() {
 	empty
 	sql "ALTER TABLE audit.query_log ADD CONSTRAINT fine
 	    CHECK (sql_string NOT LIKE '%unwanted%')"
+	sql "DELIMITER //
+	    CREATE TRIGGER audit.never BEFORE INSERT ON audit.query_log
+	    FOR EACH ROW IF NEW.sql_string LIKE '%unloved%' THEN
+	    SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'never'; END IF//"
 	mariadb --no-defaults -h 127.0.0.1 -P "$gate" -u app -psecret demo \
-	    -e "DO 1; DO 'unwanted'; DO 2; DO 'unwanted too'; DO 3"
+	    -e "DO 1; DO 'unwanted'; DO 2; DO 'unloved'; DO 3"
 	until_true 10 rows_are "WHERE sql_string LIKE 'DO _'" 3 ||
 	    fail "$(sql 'SELECT * FROM audit.query_log'; tail "$scratch/gate.log")"
 	until_true 10 rows_are "WHERE sql_type = 'Quit'" 1
 	rows_are "" 4
 	has_told 'query_log at .* refused a record: .*fine'
+	has_told 'query_log at .* refused a record: never'
 	sql "ALTER TABLE audit.query_log DROP CONSTRAINT fine"
+	sql "DROP TRIGGER audit.never"
 	[ "$(lost)" -eq 0 ]
 }
 
