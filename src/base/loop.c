@@ -60,12 +60,15 @@ int
 loop_watch(struct loop *loop, struct watch *w, uint32_t events)
 {
 	struct epoll_event	 ev = { .events = events, .data.ptr = w };
+	int			 rc = -1;
 
-	if (epoll_ctl(loop->ep, w->on ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, w->fd,
-	    &ev) == -1)
-		return -1;
-	w->on = true;
-	return 0;
+	if (w->on)
+		rc = epoll_ctl(loop->ep, EPOLL_CTL_MOD, w->fd, &ev);
+	/* A library may have closed it, and opened another of that number. */
+	if (!w->on || (rc == -1 && errno == ENOENT))
+		rc = epoll_ctl(loop->ep, EPOLL_CTL_ADD, w->fd, &ev);
+	w->on |= rc == 0;
+	return rc;
 }
 
 void

@@ -39,7 +39,8 @@ void		 loop_free(struct loop **loop);
 /*
  * Have w->run called while the descriptor w->fd shows any of the events (of
  * epoll_ctl(2), level-triggered; EPOLLHUP and EPOLLERR always).  Again, for
- * other events.  0, or -1 with errno.
+ * other events, also where another descriptor has that number by now.  0, or
+ * -1 with errno.
  */
 int	 loop_watch(struct loop *loop, struct watch *w, uint32_t events);
 

@@ -71,6 +71,27 @@ START_TEST(a_descriptor_is_heard_until_it_is_unwatched)
 }
 END_TEST
 
+/* As libmariadb does, which tries one address after the other. */
+START_TEST(a_number_that_is_another_descriptors_by_now_is_heard)
+{
+	struct watch	 w = { .fd = pair[0], .run = on_event,
+			    .ctx = &ran[0] };
+	int		 other[2];
+
+	ck_assert_int_eq(loop_watch(loop, &w, EPOLLOUT), 0);
+	unit_local_pair(other);
+	close(pair[0]);
+	ck_assert_int_eq(dup(other[0]), pair[0]);
+	ck_assert_int_eq(loop_watch(loop, &w, EPOLLIN), 0);
+	unit_write(other[1], "x", 1);
+	ck_assert_int_eq(loop_turn(loop), 0);
+	ck_assert_int_eq(ran[0], 1);
+	loop_unwatch(loop, &w);
+	close(other[0]);
+	close(other[1]);
+}
+END_TEST
+
 START_TEST(what_cannot_be_watched_is_told)
 {
 	struct watch	 w = { .fd = -1, .run = on_event };
@@ -144,6 +165,8 @@ main(void)
 	suite_add_tcase(s, tc);
 	tcase_add_checked_fixture(tc, open_loop, close_loop);
 	tcase_add_test(tc, a_descriptor_is_heard_until_it_is_unwatched);
+	tcase_add_test(tc,
+	    a_number_that_is_another_descriptors_by_now_is_heard);
 	tcase_add_test(tc, what_cannot_be_watched_is_told);
 	tcase_add_test(tc, timers_run_in_their_order_and_once);
 	tcase_add_test(tc, one_that_is_always_due_starves_nobody);
