@@ -387,6 +387,14 @@ on_warm_done(void *ctx, const char *why)
 	(void)answer(p, p->asked, why);
 }
 
+static bool
+has_server(const struct conf_backend *b, uint32_t server)
+{
+	return b != NULL && b->servers.n > 0 &&
+	    server >= b->servers.v[0].index &&
+	    server - b->servers.v[0].index < b->servers.n;
+}
+
 /* Does the pool have a listener where users become that, at that server? */
 static const struct conf_backend *
 find_backend(const struct conf *conf, const char *pool,
@@ -394,15 +402,17 @@ find_backend(const struct conf *conf, const char *pool,
 {
 	for (size_t i = 0; i < conf->nlisteners; i++) {
 		const struct conf_listener	*l = &conf->listeners[i];
-		const struct conf_backend	*b =
-		    &conf->backends[l->backend];
 
 		if (strcmp(l->pool, pool) != 0 ||
-		    !conf_account_is_at(account, l) || b->servers.n == 0 ||
-		    server < b->servers.v[0].index ||
-		    server - b->servers.v[0].index >= b->servers.n)
+		    !conf_account_is_at(account, l))
 			continue;
-		return b;
+		for (size_t j = 0; j < conf_ways(l); j++) {
+			const struct conf_backend	*b =
+			    conf_backend_of(conf, l, j);
+
+			if (has_server(b, server))
+				return b;
+		}
 	}
 	return NULL;
 }
@@ -615,7 +625,8 @@ finish(struct dbclient *d)
 	for (size_t i = 0; i < d->nlanes; i++)
 		read_lane(d->lanes[i]);
 	loop_set(d->loop, &d->again, deadline);
-	while (d->table != NULL && !table_is_empty(d->table) && io_left_ms(deadline) > 0)
+	while (d->table != NULL && !table_is_empty(d->table) &&
+	    io_left_ms(deadline) > 0)
 		(void)loop_turn(d->loop);
 	if (d->table != NULL)
 		table_free(&d->table);

@@ -54,14 +54,14 @@ account() {
 END
 }
 
-# front NAME RELAY [KEYS]: sets gate_NAME.
+# front NAME RELAY [KEYS [FORWARD]]: sets gate_NAME.
 front() {
 	pick_port
 	eval "gate_$1=$port"
 	eval "at=\$relay_$2"
 	cat <<END
 	{ name = "$1"; listen = "127.0.0.1:$port"; protocol = "mysql";
-	  forward = "${4:-127.0.0.1:$at}"; login = "totp";
+	  forward = ( "${4:-127.0.0.1:$at}" ); login = "totp";
 	  tls = { mode = "offer"; key = "$scratch/key.pem";
 		  certificate = "$scratch/certificate.pem"; }; ${3:-} },
 END
@@ -85,6 +85,8 @@ END
 	  server_public_key = "$scratch/pinned.pem"; },
 	{ name = "tls"; servers = ( "127.0.0.1:$relay_mysqls" );
 	  tls = { mode = "require"; verify = "none"; }; },
+	{ name = "last"; servers = ( "127.0.0.1:$relay_mysqls" );
+	  tls = { mode = "require"; verify = "none"; }; },
 END
 	fi
 	# The last one needs no comma.
@@ -93,7 +95,7 @@ END
 accounts = (
 END
 	if has_server mysql; then
-		account sha2 mysql mysqls
+		account sha2 mysql mysqls later
 	fi
 	if has_server maria11; then
 		account ed25519 maria11
@@ -111,6 +113,7 @@ END
 	if has_server mysql; then
 		front mysql mysql '' backend:pinned
 		front mysqls mysqls '' backend:tls
+		front later mysqls '' 'backend:gone", "backend:last'
 	fi
 	if has_server maria11; then
 		front maria11 maria11
@@ -219,13 +222,15 @@ matrix() {
 		check 'MySQL that has forgotten, and its key is known' \
 		    is_cold mysql
 		check 'MySQL that has forgotten, by TLS' is_cold mysqls
+		check 'and where the first server is away' is_cold mysqls later
 	fi
 }
 
+# is_cold SERVER [LISTENER]: as that calls itself, if not as the server.
 is_cold() {
 	server_sql "$1" 'FLUSH PRIVILEGES'
-	is_account mariadb10 plain "$1" sha2
-	is_account mysql97 tls "$1" sha2
+	is_account mariadb10 plain "${2:-$1}" sha2
+	is_account mysql97 tls "${2:-$1}" sha2
 	no on_wire "$1" "$(password_of sha2)"
 }
 
