@@ -90,8 +90,9 @@ log_change(const struct client *c, const char *command, const json_t *request)
 {
 	static const char *const	 keys[] = {
 		"session", "source", "listener", "server", "mode", "action",
-		"user", "who", "name",
+		"user", "who", "name", "address", "topic",
 	};
+	static const char *const	 flags[] = { "when_idle", "tls" };
 	struct logline			 l = { .level = LOGLINE_INFO };
 	char				 uid[16], pid[16];
 	char				 text[nitems(keys)][256], weight[32];
@@ -118,8 +119,9 @@ log_change(const struct client *c, const char *command, const json_t *request)
 		    json_integer_value(number));
 		logline_add(&l, LOGLINE_NUMBER, "weight", weight);
 	}
-	if (json_is_true(json_object_get(request, "when_idle")))
-		logline_add(&l, LOGLINE_STRING, "when_idle", "true");
+	for (size_t i = 0; i < nitems(flags); i++)
+		if (json_is_true(json_object_get(request, flags[i])))
+			logline_add(&l, LOGLINE_STRING, flags[i], "true");
 	log_event(&l);
 }
 

@@ -574,6 +574,20 @@ START_TEST(sessions_are_killed_by_their_spawner_and_that_is_logged)
 }
 END_TEST
 
+START_TEST(who_maps_what_is_logged)
+{
+	json_t	*a;
+	int	 fd = ask("{\"command\":\"map\",\"address\":\"127.0.0.1:0\","
+		    "\"topic\":\"a.b\",\"tls\":true}");
+
+	a = hear_answer(fd);
+	close(fd);
+	json_decref(a);
+	ck_assert_ptr_nonnull(strstr(read_log(),
+	    " address=127.0.0.1:0 topic=a.b tls=true\n"));
+}
+END_TEST
+
 START_TEST(a_session_that_stays_is_named_after_a_second)
 {
 	json_t	*a;
@@ -1267,6 +1281,7 @@ main(void)
 	tcase_add_test(tc, a_spawner_that_is_gone_takes_its_sessions_along);
 	tcase_add_test(tc,
 	    sessions_are_killed_by_their_spawner_and_that_is_logged);
+	tcase_add_test(tc, who_maps_what_is_logged);
 	tcase_add_test(tc, a_session_that_stays_is_named_after_a_second);
 	tcase_add_test(tc, a_user_who_leaves_in_the_middle_is_forgotten);
 	tcase_add_test(tc, a_server_whose_name_was_never_found_is_not_up);
