@@ -16,8 +16,8 @@
 #define HUB_PRESET	"0.0.0.0"
 #define AGENT_PRESET	"127.0.0.1"
 
-#define WANT	"want {\"Listen\":{\"Domain\":\"tcp\",\"Addr\":\"HOST:PORT\"}," \
-		"\"Forward\":{\"Domain\":\"tcp\",\"Addr\":\"HOST:PORT\"}}"
+#define END	"{\"Domain\":\"tcp\",\"Addr\":\"HOST:PORT\"}"
+#define WANT	"want {\"Listen\":" END ",\"Forward\":" END "}"
 
 static void
 put_string(FILE *out, const char *text)

@@ -131,6 +131,6 @@ mem_give_back(void)
 	give_back_heap();
 	/* We and what we call have no more than the next page. */
 	end = end / page * page - page;
-	/* Beyond the stack there is its gap, and an error that tells nothing. */
+	/* Beyond the stack is its gap, and an error that tells nothing. */
 	(void)madvise((void *)(end - STACK_DEEP), STACK_DEEP, MADV_DONTNEED);
 }

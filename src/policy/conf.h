@@ -457,7 +457,7 @@ struct conf_listener {
 		struct conf_texts	 key;	/* of each certificate */
 		struct conf_texts	 chain;	/* none, or of each */
 		int			 min_version;
-		char			*ciphers;	/* TLS 1.2; "": OpenSSL's */
+		char			*ciphers;	/* TLS 1.2, or "" */
 		char			*ciphersuites;	/* TLS 1.3 */
 		char			*curves;
 		int			 client_verify;
@@ -494,9 +494,10 @@ struct conf_listener {
 						   let in, by conf_finish() */
 	bool			 implicit;	/* made from a conf_publish, or
 						   for mappings: then of */
-	size_t			 hub;		/* this listener, whose TLS their
-						   users may have; for what a
-						   hub assigns, this hub */
+	size_t			 hub;		/* this listener, whose TLS
+						   their users may have; for
+						   what a hub assigns, this
+						   hub */
 };
 
 struct conf {

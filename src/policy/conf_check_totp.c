@@ -69,7 +69,8 @@ conf_account_of(const struct conf *conf, const struct conf_listener *l,
 	for (size_t i = 0; i < conf->accounts.n; i++) {
 		const struct conf_account	*a = &conf->accounts.v[i];
 
-		if (conf_account_is_at(a, l) && is_one_of(conf, &a->users, user))
+		if (conf_account_is_at(a, l) &&
+		    is_one_of(conf, &a->users, user))
 			return i;
 	}
 	return CONF_NOWHERE;

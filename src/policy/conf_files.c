@@ -142,7 +142,8 @@ conf_files(const struct conf *conf, size_t *n)
 		const struct owner		 o = { i, b->where };
 
 		/* One made from a forward to a server has no files. */
-		if ((!b->implicit || b->hub != CONF_NOWHERE) && is_used(conf, b, NULL))
+		if ((!b->implicit || b->hub != CONF_NOWHERE) &&
+		    is_used(conf, b, NULL))
 			add_backend(&list, b, &o);
 	}
 	if (conf->query_table.wanted)

@@ -79,8 +79,9 @@ struct conf_key {
 	const char		*name;
 	enum conf_type		 type;
 	size_t			 offset;	/* of the member it sets */
-	int64_t			 min, max;	/* INT, TIME, SIZE; STRING, TEXTS:
-						   characters, 0 for any */
+	int64_t			 min, max;	/* INT, TIME, SIZE; STRING and
+						   TEXTS: characters, 0 for
+						   any */
 	const char		*preset;	/* default; NULL: required */
 	int64_t			 step;		/* TIME: a multiple of it */
 	const char *const	*choices;	/* ENUM; ends with NULL */

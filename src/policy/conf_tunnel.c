@@ -309,8 +309,8 @@ check_hub(const struct conf *conf, size_t i, struct conf_report *report)
 		    h->name);
 	else if (h->pin[0] == '\0' && h->tls.ca[0] == '\0')
 		conf_complain(report, "%s: pin: how shall hub %s be known?  "
-		    "\"sallyportctl pin CERTIFICATE\" tells the pin, at the hub; "
-		    "or name a file as tls.ca", h->where, h->name);
+		    "\"sallyportctl pin CERTIFICATE\" tells the pin, at the "
+		    "hub; or name a file as tls.ca", h->where, h->name);
 	if (h->pin[0] != '\0' && parse_pin(h->pin, h->pinned) == -1)
 		conf_complain(report, "%s: pin: \"%s\": want \"sha256:\" and "
 		    "64 hexadecimal digits, as \"sallyportctl pin\" tells at "

@@ -45,8 +45,8 @@ void	 conf_keys_release(enum conf_section section, void *base);
 
 /*
  * Is it one of SERVERS to PUBLISHES?  For those: how many the member of
- * `base' has and may have; the one at that place; one more with every default, or NULL when there are as
- * many as may be; one less.
+ * `base' has and may have; the one at that place; one more with every default,
+ * or NULL when there are as many as may be; one less.
  */
 bool	 conf_key_is_list(const struct conf_key *key);
 size_t	 conf_key_count(const struct conf_key *key, const void *base);

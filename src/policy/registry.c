@@ -80,7 +80,8 @@ struct reg_user {
 	bool			 counted;	/* in topic->sessions */
 	bool			 waits;
 	int64_t			 came;
-	uint64_t		 avoids[REGISTRY_ELSEWHERE]; /* links, by serial */
+	uint64_t		 avoids[REGISTRY_ELSEWHERE];	/* links, by
+						   serial */
 	size_t			 navoids;
 	TAILQ_ENTRY(reg_user)	 at_topic;
 	LIST_ENTRY(reg_user)	 next;

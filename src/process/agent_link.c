@@ -63,7 +63,7 @@ struct service {
 	const struct conf_publish	*p;
 	bool				 refused;
 	bool				 up;	/* as the hub was told */
-	bool				 unmapped;	/* its port was refused */
+	bool				 unmapped;	/* port refused */
 	enum tunnel_code		 told;	/* why, in the log; or OK */
 };
 

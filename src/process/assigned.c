@@ -259,7 +259,7 @@ accept_one(struct assigned *a, struct port *p)
 	return true;
 }
 
-/* Nobody is kept but one whom no worker has room for, until the rest is over. */
+/* Nobody is kept but one whom no worker has room for, until others are done. */
 static void
 take_in(struct assigned *a, struct port *p)
 {

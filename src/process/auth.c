@@ -66,7 +66,7 @@ struct grant {
 /* A worker's question that waits for a secret. */
 struct waiting {
 	bool			 on;
-	uint32_t		 lookup;	/* the id that dbclient was given */
+	uint32_t		 lookup;	/* the id given to dbclient */
 	uint32_t		 id;		/* of the worker's message */
 	struct timer		 limit;
 	struct code_check	 check;

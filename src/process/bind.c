@@ -24,7 +24,7 @@
 #define LOOK_MS		5
 #define MAPPED_BACKLOG	511
 #define FIRST_FD	3	/* of LISTEN_FDS, sd_listen_fds(3) */
-#define CLAIM_MS	60000	/* for a broker to ask again for what was mapped */
+#define CLAIM_MS	60000	/* for a broker to ask again for its ports */
 #define LINK_CLAIM_MS	10000	/* for a link */
 /* Of listeners, agents, hubs, and control. */
 #define INHERITED_MAX	(SETUP_ADDRS_MAX + MAPPINGS_MAX + \

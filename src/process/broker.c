@@ -96,8 +96,8 @@ struct peer {
 	bool		 raw;		/* it is a Netroxy client's port: */
 	struct netroxy_port netroxy;
 	uint8_t		 tickets[TUNNEL_KEY];
-	uint64_t	 denied;	/* its requests for ports that were said to
-					   be, as it asks again */
+	uint64_t	 denied;	/* its requests for ports that were
+					   said to be, as it asks again */
 	struct reg_user	*user;
 	char		 topic[TUNNEL_TOPIC_MAX + 1];	/* that it wants */
 	LIST_ENTRY(peer) next;

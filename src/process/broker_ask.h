@@ -10,8 +10,8 @@
  *	MSG_AGENT_NEED	tickets, TUNNEL_TICKET each; not answered
  *	MSG_AGENT_GOODBYE	code u8: the agent is not known any more
  *	MSG_DATA_JOIN	TLS u8, ticket 16 bytes, and without TLS the frame
- *			that it came in; the connection, whose bytes with TLS are
- *			all unread
+ *			that it came in; the connection, whose bytes with TLS
+ *			are all unread
  *			-> code u8
  *	MSG_TOPIC_OPEN	user's grant or none: u8 and so many bytes; topic, to
  *			the end
@@ -62,8 +62,8 @@ struct broker_found {
 	uint8_t				 ticket[TUNNEL_TICKET];
 	struct tunnel_ticket_keys	 keys;
 	bool				 tls;
-	bool				 raw;		/* reached: nothing is to
-							   be said first */
+	bool				 raw;		/* reached: nothing is
+							   to be said first */
 	bool				 counted;	/* by max_sessions or a
 							   bandwidth: not to be
 							   carried */
@@ -154,8 +154,8 @@ enum broker_want {
  * another code; or -1 with *end and b->why.
  */
 int	 broker_open(struct broker_line *b, enum broker_want want,
-	    const char *topic, const uint8_t *grant, int front, int64_t deadline,
-	    const struct told *told, struct broker_found *found, int *fd,
-	    int *paces, enum end *end);
+	    const char *topic, const uint8_t *grant, int front,
+	    int64_t deadline, const struct told *told,
+	    struct broker_found *found, int *fd, int *paces, enum end *end);
 
 #endif

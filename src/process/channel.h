@@ -16,8 +16,9 @@
 #include "base/msg.h"
 
 /*
- * All but MSG_LOG (2, see log.h) and MSG_RECORD (92, see query_record.h).  Requests are even, an answer is its
- * request plus one.  A pool, where one is named, is SETUP_NAME_MAX bytes.
+ * All but MSG_LOG (2, see log.h) and MSG_RECORD (92, see query_record.h).
+ * Requests are even, an answer is its request plus one.  A pool, where one is
+ * named, is SETUP_NAME_MAX bytes.
  */
 enum {
 	/* The master to a role: before it begins, and those marked + later. */

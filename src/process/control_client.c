@@ -111,8 +111,8 @@ client_begin(struct client *c, const char *name, client_step *step,
 	static uint64_t	 last;
 
 	c->job = (struct client_job){
-		.name = name, .id = ++last, .step = step, .state = state, .late = late,
-		.deadline = io_now_ms() + ms,
+		.name = name, .id = ++last, .step = step, .state = state,
+		.late = late, .deadline = io_now_ms() + ms,
 	};
 }
 

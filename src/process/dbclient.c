@@ -75,7 +75,7 @@ struct peer {
 	unsigned int		 role;
 	const char		*pool;
 	LIST_HEAD(, wish)	 wishes;
-	uint32_t		 id;		/* of the message that is handled */
+	uint32_t		 id;		/* of the message in work */
 	struct warm		*warm;		/* or NULL */
 	uint32_t		 asked;		/* the message that it is for */
 };

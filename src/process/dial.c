@@ -97,8 +97,8 @@ dial_by_keeper(struct session *ss, uint64_t key, int64_t deadline)
 			    END_UNREACHABLE : END_LIMIT, ask_text(verdict));
 		}
 		if (server >= ss->backend->servers.n)
-			return session_refuse(ss, END_INTERNAL, "the keeper chose a "
-			    "server that there is not");
+			return session_refuse(ss, END_INTERNAL, "the keeper "
+			    "chose a server that there is not");
 		/* Time in the queue is not time that a server took. */
 		deadline += io_now_ms() - began;
 		tried |= (uint64_t)1 << server;

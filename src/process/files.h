@@ -5,8 +5,8 @@
  * nobody can change any more.  Roles are given the copies, also those that
  * are started later: so what they get is what was found good, whatever has
  * become of the file since.  Of portproxy's file, which is conf->ini, the copy
- * has but the password that is meant.  Who loads a configuration does this, and owns
- * what comes of it together with the configuration.
+ * has but the password that is meant.  Who loads a configuration does this,
+ * and owns what comes of it together with the configuration.
  */
 #ifndef PROCESS_FILES_H
 #define PROCESS_FILES_H

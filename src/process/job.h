@@ -2,10 +2,9 @@
  * job.h - what a worker is given to do by others than its listeners.
  *
  * By a hub's link, MSG_JOB: open a data connection with this ticket, wait
- * there for a user, and serve that one; with a token, at a Netroxy server, where
- * he waits already.  By the broker, MSG_CALLER: serve who
- * came by a mapping, whose connection comes with it.  As one build hands it to
- * itself.
+ * there for a user, and serve that one; with a token, at a Netroxy server,
+ * where he waits already.  By the broker, MSG_CALLER: serve who came by a
+ * mapping, whose connection comes with it.  As one build hands it to itself.
  */
 #ifndef PROCESS_JOB_H
 #define PROCESS_JOB_H
@@ -16,14 +15,15 @@
 #include "wire/tunnel_keys.h"
 
 struct job {
-	char				 hub[CONF_NAME_MAX + 1];	/* its name */
+	char				 hub[CONF_NAME_MAX + 1];
 	struct net_addr			 addr;
 	bool				 tls;
 	uint32_t			 park_ms;	/* that it may wait */
 	uint8_t				 ticket[TUNNEL_TICKET];
 	struct tunnel_ticket_keys	 keys;
-	char				 token[NETROXY_TOKEN_MAX + 1];	/* or "" */
-	uint16_t			 port;		/* with that */
+	/* Both at a Netroxy server; else "" and 0. */
+	char				 token[NETROXY_TOKEN_MAX + 1];
+	uint16_t			 port;
 };
 
 struct caller {

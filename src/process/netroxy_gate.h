@@ -12,7 +12,7 @@
 #include "process/session.h"
 
 #define NETROXY_GATE_PORTS	64	/* of one connection */
-#define NETROXY_GATE_TIMEOUT_S	30	/* between two SRQ, as clients are told */
+#define NETROXY_GATE_TIMEOUT_S	30	/* between two SRQ, as told */
 #define NETROXY_GATE_DEAD_MS	75000	/* without any command */
 
 /* As gate_open(). */

@@ -35,7 +35,7 @@
 
 /* What is known of the servers of one backend; see known.h. */
 struct sb_known {
-	_Atomic uint32_t	 version;	/* 0 at first, odd while changed */
+	_Atomic uint32_t	 version;	/* 0: none; odd while changed */
 	uint32_t		 caps, mariadb_caps;
 	uint8_t			 charset;
 	char			 text[64];
@@ -47,12 +47,12 @@ struct sb_pool {
 	_Atomic uint32_t	 arrived;	/* that ever began to */
 	_Atomic uint32_t	 kicked;	/* the spawner was woken */
 	_Atomic uint32_t	 full;		/* it can fork no more */
-	_Atomic uint32_t	 used;		/* records, by a carrier; none lies
-						   beyond */
+	_Atomic uint32_t	 used;		/* records, by a carrier; none
+						   lies beyond */
 	_Atomic int32_t		 workers;	/* there are, by the spawner */
 	_Atomic uint32_t	 lacking;	/* accept fails; it was said */
-	_Atomic uint32_t	 crowd;		/* when there last was one, in ms
-						   of io_now_ms(); 0: never */
+	_Atomic uint32_t	 crowd;		/* when there last was one, as
+						   io_now_ms(); 0: never */
 	_Atomic uint32_t	 turns[CONF_BACKENDS_MAX];	/* sessions */
 	_Atomic uint64_t	 trouble[SB_TROUBLE];	/* see route.c */
 	struct sb_known		 known[CONF_BACKENDS_MAX];
@@ -87,7 +87,7 @@ struct sb_session {
 	char		 via[SB_ADDR_MAX];	/* the proxy before it, or "" */
 	char		 server[SB_ADDR_MAX];
 	char		 user[SB_USER_MAX];	/* who logged in, or "" */
-	char		 account[SB_USER_MAX];	/* whom that one became, or "" */
+	char		 account[SB_USER_MAX];	/* that this is, or "" */
 	char		 tls[SB_TLS_MAX];	/* "TLSv1.3", or "" */
 	char		 server_tls[SB_TLS_MAX];
 };

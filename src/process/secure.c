@@ -144,9 +144,9 @@ connect_tls(struct session *ss, struct tls_facts *facts)
 		return 0;
 	len = (size_t)snprintf(ss->text, sizeof(ss->text),
 	    "TLS with the server: ");
-	ss->back_stream = tls_connect(context, ss->back.fd, secure_server_name(ss),
-	    ss->deadline, &ss->s->told, facts, &ss->end,
-	    ss->text + len);
+	ss->back_stream = tls_connect(context, ss->back.fd,
+	    secure_server_name(ss), ss->deadline, &ss->s->told, facts,
+	    &ss->end, ss->text + len);
 	ss->why = ss->text;
 	return ss->back_stream != NULL ? 0 : -1;
 }

@@ -46,7 +46,7 @@ struct server {
 						   one; or "" */
 	int64_t		 code_look_at;	/* io_now_ms(): is he still one */
 	struct broker_line *broker;	/* or NULL */
-	struct line	*proofs;	/* to auth, or NULL: no hubs or agents */
+	struct line	*proofs;	/* to auth, or NULL: no tunnels */
 	const struct record_lanes *records;
 	const struct guess *crashers;	/* by sources */
 	bool		 spent;		/* it has read what only one session

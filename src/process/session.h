@@ -31,8 +31,8 @@ struct mysql_recorder;
 struct session {
 	struct server			*s;
 	const struct conf_listener	*l;
-	const struct conf_backend	*backend;	/* of the listener, or of
-							   a route */
+	const struct conf_backend	*backend;	/* of the listener, or
+							   of a route */
 	size_t				 backend_index;
 	size_t				 fallbacks;	/* that were taken */
 	struct mysql_rules		*rules;		/* of its login */
@@ -46,18 +46,18 @@ struct session {
 	/* NULL where bytes go between the sockets as they are. */
 	struct stream			*front_stream, *back_stream;
 	struct mysql_login		 mysql;		/* its login */
-	struct mysql_codes		 codes;		/* for it; see codes.h */
+	struct mysql_codes		 codes;		/* see codes.h */
 	uint64_t			 grant;		/* auth's */
 	uint32_t			 account;	/* that it chose */
 	bool				 again;	/* dial the same server */
-	bool				 suspect;	/* it makes workers crash */
+	bool				 suspect;	/* workers crash */
 	uint8_t				 granted[GRANT_SEALED];	/* an agent's
 						   user, to the broker */
-	const char			*tunnel_tls;	/* TLS version of the back,
-						   a tunnel; or NULL */
+	const char			*tunnel_tls;	/* TLS version of the
+						   back, a tunnel; or NULL */
 	enum tunnel_code		 tunnel_code;	/* why there is none */
-	bool				 packed;	/* a stream compresses, also
-						   without TLS */
+	bool				 packed;	/* a stream compresses,
+						   also without TLS */
 	struct pace			 pace[2];	/* up, down */
 	void				*paces;	/* mapped, if it has any */
 	bool				 stays;	/* others count it: not to be

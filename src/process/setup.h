@@ -61,9 +61,10 @@ struct setup_meet {
 	unsigned int	 role;			/* of those who send it */
 	char		 pool[SETUP_NAME_MAX];
 	int		 fd;
-	int		 more_fd;		/* of that pool: a carrier's, where
-						   the keeper is; the broker's,
-						   for MSG_CALLER; or -1 */
+	int		 more_fd;		/* of that pool: a carrier's,
+						   where the keeper is; the
+						   broker's, for MSG_CALLER;
+						   or -1 */
 };
 
 /* Payloads that one build hands to itself. */
@@ -121,8 +122,9 @@ struct setup {
 	int			 auth_fd;	/* the same */
 	int			 dbclient_fd;	/* the same */
 	int			 broker_fd;	/* the same */
-	int			 jobs_fd;	/* a link: for MSG_JOB; spawner: whence
-						   they come; or -1 */
+	int			 jobs_fd;	/* a link: for MSG_JOB;
+						   spawner: whence they come;
+						   or -1 */
 	int			 socket_fd;	/* control, or -1 */
 };
 

@@ -18,7 +18,7 @@
 #define SIGN_ASK_MS	2000	/* that a signature may take, dialling again
 				   when the signer has died included */
 
-#define SIGN_ASK_HEAD	(4 + 4 + 4 + 16)	/* bytes before what is signed */
+#define SIGN_ASK_HEAD	(4 + 4 + 4 + 16)	/* bytes before the data */
 
 struct sign_line;
 

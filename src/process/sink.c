@@ -119,7 +119,7 @@ sink_reopen(struct sink *s)
 	fd = open_file(s->path);
 	if (fd == -1)
 		return -1;
-	/* What does not go into the old one is in the new one from its start. */
+	/* What does not go into the old one begins the new one. */
 	if (!sink_flush(s))
 		s->off = 0;
 	close(s->fd);

@@ -54,8 +54,9 @@ struct table {
 	size_t			 first, n;
 	size_t			 bytes;
 	size_t			 batch;		/* rows being written */
-	size_t			 alone;		/* rows, of which one was refused:
-						   each is written by itself */
+	size_t			 alone;		/* rows, of which one was
+						   refused: each is written by
+						   itself */
 	char			*sql;		/* that writes them */
 	uint64_t		 lost;
 	char			 why[256];	/* it does not work; or "" */

@@ -1,6 +1,6 @@
 /*
- * totp_ask.h - what control asks of auth for administrators, and what auth hears
- * of dbclient (MSG_SECRET).
+ * totp_ask.h - what control asks of auth for administrators, and what auth
+ * hears of dbclient (MSG_SECRET).
  *
  *	MSG_TOTP	what u8 (enum totp_what), name u8 and so many bytes;
  *			an argument, to the end

@@ -1209,8 +1209,8 @@ vault_person_text(struct vault *v, size_t i, char *text)
 	if (i >= vault_count(v))
 		return 0;
 	p = people_at(v->people, i);
-	snprintf(text, VAULT_WHY_MAX, "%s digits=%d period=%d algorithm=%s window=%d "
-	    "recovery=%zu", p->name, p->rule.digits, p->rule.period,
+	snprintf(text, VAULT_WHY_MAX, "%s digits=%d period=%d algorithm=%s "
+	    "window=%d recovery=%zu", p->name, p->rule.digits, p->rule.period,
 	    onetime_hash_text(p->rule.hash), p->rule.window, p->nrecovery);
 	return 1;
 }

@@ -42,15 +42,15 @@ struct mysql_code_said {
 struct mysql_code_try {
 	struct mysql_bytes	 user;
 	struct mysql_code_said	 password;
-	struct mysql_code_said	 code;		/* where it is asked for apart */
+	struct mysql_code_said	 code;		/* if asked for apart */
 };
 
 /* What is said of it. */
 struct mysql_code_pass {
 	bool			 right;
-	uint32_t		 wait_s;	/* not looked at: too many tries */
+	uint32_t		 wait_s;	/* too many tries: seconds */
 	struct mysql_bytes	 account;	/* that it becomes */
-	struct mysql_bytes	 database;	/* where it names none; p NULL */
+	struct mysql_bytes	 database;	/* for who names none */
 	uint8_t			 stored[MYSQL_SHA1_LEN];	/* of its
 						   password */
 };

@@ -87,8 +87,8 @@ struct mysql_login {
 						   whom it has become */
 	char			 why[MYSQL_EXCHANGE_WHY_MAX];
 	bool			 server_vouched;	/* see signed_ok */
-	struct mysql_known	 server;	/* its greeting; version "" until
-						   there was one */
+	struct mysql_known	 server;	/* its greeting; version ""
+						   until there was one */
 	struct mysql_exchange	 x;		/* goes on for CHANGE_USER */
 };
 

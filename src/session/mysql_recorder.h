@@ -17,8 +17,8 @@
 /* Begins as all zero but for the tap's first four, and these. */
 struct mysql_recorder {
 	struct mysql_tap	 tap;		/* done and ctx are ours */
-	const uint8_t		*commands;	/* bit n: record command n; NULL:
-						   record nothing */
+	const uint8_t		*commands;	/* bit n: record command n;
+						   NULL: record nothing */
 	bool			 redact;
 	struct query_record	 q;		/* what all have in common:
 						   session to charset; strings

@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "session/mysql_side.h"
 
-#define ROOM	1024	/* bytes at first: most packets of a login are shorter */
+#define ROOM	1024	/* bytes at first: most packets are shorter */
 
 void
 mysql_side_init(struct mysql_side *m, struct stream *s, enum end gone)

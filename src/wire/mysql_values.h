@@ -42,7 +42,7 @@ struct mysql_values {
 	size_t			 nparams;	/* of the statement */
 	uint16_t		*types;		/* of each: kept from one to the
 						   next; bit 15: unsigned */
-	bool			*have_types;	/* are they known?  Set when they
+	bool			*have_types;	/* known?  Set when they
 						   are read, cleared when new
 						   ones were cut off; never
 						   NULL */
