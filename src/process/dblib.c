@@ -51,18 +51,44 @@ dblib_load(const char **why)
 	return &lib;
 }
 
-static void
-set_options(const struct dblib *lib, MYSQL *db, const struct conf_table *t,
-    unsigned int seconds)
+void
+dblib_find(const struct net_spec *spec, const char *text,
+    struct dblib_place *at)
 {
-	const char	 yes = 1;
-	const char	*begin = "SET SESSION sql_mode = '', time_zone = "
-			    "'SYSTEM'";
+	*at = (struct dblib_place){ .port = spec->port };
+	if (spec->kind == NET_NAME)
+		at->host = spec->name;
+	else if (spec->addr.u.sa.sa_family == AF_UNIX)
+		at->path = text + strlen("unix:");
+	else {
+		at->port = net_port(&spec->addr);
+		at->host = net_host_text(&spec->addr, at->text,
+		    sizeof(at->text));
+	}
+}
+
+void
+dblib_options(const struct dblib *lib, MYSQL *db,
+    const struct dblib_place *at, unsigned int seconds)
+{
+	const unsigned int	 tcp = MYSQL_PROTOCOL_TCP;
 
 	lib->options(db, MYSQL_OPT_NONBLOCK, NULL);
 	lib->options(db, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
 	lib->options(db, MYSQL_OPT_READ_TIMEOUT, &seconds);
 	lib->options(db, MYSQL_OPT_WRITE_TIMEOUT, &seconds);
+	/* Else it takes "localhost" for a socket that it knows itself. */
+	if (at->host != NULL)
+		lib->options(db, MYSQL_OPT_PROTOCOL, &tcp);
+}
+
+static void
+set_options(const struct dblib *lib, MYSQL *db, const struct conf_table *t)
+{
+	const char	 yes = 1;
+	const char	*begin = "SET SESSION sql_mode = '', time_zone = "
+			    "'SYSTEM'";
+
 	lib->options(db, MYSQL_SET_CHARSET_NAME, "utf8mb4");
 	/* A value that a column cannot hold is cut, and no error. */
 	lib->options(db, MYSQL_INIT_COMMAND, begin);
@@ -79,22 +105,13 @@ int
 dblib_connect(const struct dblib *lib, MYSQL **ret, MYSQL *db,
     const struct conf_table *t, const char *password, unsigned int seconds)
 {
-	const struct net_spec	*s = &t->spec;
-	const char		*path = NULL, *host = NULL;
-	char			 text[NET_TEXT_MAX];
-	uint16_t		 port = s->port;
+	struct dblib_place	 at;
 
-	if (s->kind == NET_NAME)
-		host = s->name;
-	else if (s->addr.u.sa.sa_family == AF_UNIX)
-		path = t->server + strlen("unix:");
-	else {
-		port = net_port(&s->addr);
-		host = net_host_text(&s->addr, text, sizeof(text));
-	}
-	set_options(lib, db, t, seconds);
-	return lib->connect_start(ret, db, host, t->user, password,
-	    t->database, port, path, 0);
+	dblib_find(&t->spec, t->server, &at);
+	dblib_options(lib, db, &at, seconds);
+	set_options(lib, db, t);
+	return lib->connect_start(ret, db, at.host, t->user, password,
+	    t->database, at.port, at.path, 0);
 }
 
 uint32_t

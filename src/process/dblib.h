@@ -34,9 +34,28 @@ struct dblib {
 /* The same each time; NULL and *why when there is none. */
 const struct dblib	*dblib_load(const char **why);
 
+/* A server as connect_start wants it; points into what it was made of. */
+struct dblib_place {
+	const char	*host;		/* or NULL */
+	const char	*path;		/* of its socket, or NULL */
+	uint16_t	 port;
+	char		 text[NET_TEXT_MAX];
+};
+
+/* Of a server that was given as `text', which is that spec. */
+void	 dblib_find(const struct net_spec *spec, const char *text,
+	    struct dblib_place *at);
+
 /*
- * Begin to connect to where a table is, as connect_start does; each thing that
- * the database does may take so many seconds.
+ * What holds for any connection to there: nobody waits for it, and each thing
+ * that the database does may take so many seconds.
+ */
+void	 dblib_options(const struct dblib *lib, MYSQL *db,
+	    const struct dblib_place *at, unsigned int seconds);
+
+/*
+ * Begin to connect to where a table is, as connect_start does, with such
+ * options.
  */
 int	 dblib_connect(const struct dblib *lib, MYSQL **ret, MYSQL *db,
 	    const struct conf_table *t, const char *password,

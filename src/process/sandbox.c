@@ -241,6 +241,10 @@ add_sockets(scmp_filter_ctx f, unsigned int role)
 		(void)seccomp_rule_add(f, SCMP_ACT_ALLOW,
 		    SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ,
 		    (scmp_datum_t)families[i]));
+	/* getaddrinfo(3) would know our addresses, and does without. */
+	if (role == ROLE_DBCLIENT)
+		(void)seccomp_rule_add(f, SCMP_ACT_ERRNO(EAFNOSUPPORT),
+		    SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_NETLINK));
 }
 
 /* fork(2), as the C library does it, and nothing that shares memory. */

@@ -19,9 +19,8 @@ struct warm {
 	void			*ctx;
 	bool			 begun;
 	/* What it needs to begin. */
-	const char		*host, *path, *account;
-	char			 text[NET_TEXT_MAX];
-	uint16_t		 port;
+	const char		*account;
+	struct dblib_place	 at;
 };
 
 static size_t	 under_way;
@@ -92,23 +91,19 @@ on_limit(void *ctx)
 	}
 	w->begun = true;
 	loop_set(w->loop, &w->limit, io_now_ms() + TIMEOUT_S * 1000);
-	status = w->lib->connect_start(&db, w->db, w->host, w->account,
-	    w->password, NULL, w->port, w->path, 0);
+	status = w->lib->connect_start(&db, w->db, w->at.host, w->account,
+	    w->password, NULL, w->at.port, w->at.path, 0);
 	go_on(w, status, db);
 }
 
 static void
 set_options(const struct warm *w, const struct conf_backend *b)
 {
-	const unsigned int	 seconds = TIMEOUT_S;
 	const char		 yes = 1;
 	const char		 verify = b->tls.verify == CONF_VERIFY_FULL;
 
-	w->lib->options(w->db, MYSQL_OPT_NONBLOCK, NULL);
-	w->lib->options(w->db, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
-	w->lib->options(w->db, MYSQL_OPT_READ_TIMEOUT, &seconds);
-	w->lib->options(w->db, MYSQL_OPT_WRITE_TIMEOUT, &seconds);
-	if (w->path != NULL)
+	dblib_options(w->lib, w->db, &w->at, TIMEOUT_S);
+	if (w->at.path != NULL)
 		return;
 	w->lib->options(w->db, MYSQL_OPT_SSL_ENFORCE, &yes);
 	/* Newer ones do so unless they are told not to. */
@@ -117,30 +112,13 @@ set_options(const struct warm *w, const struct conf_backend *b)
 		w->lib->options(w->db, MYSQL_OPT_SSL_CA, b->tls.ca);
 }
 
-static void
-find_host(struct warm *w, const struct conf_server *s)
-{
-	const struct net_spec	*spec = &s->spec;
-
-	w->port = spec->port;
-	if (spec->kind == NET_NAME)
-		w->host = spec->name;
-	else if (spec->addr.u.sa.sa_family == AF_UNIX)
-		w->path = s->text + strlen("unix:");
-	else {
-		w->port = net_port(&spec->addr);
-		w->host = net_host_text(&spec->addr, w->text,
-		    sizeof(w->text));
-	}
-}
-
 /* What libmariadb cannot be told, or would do over a plain connection. */
 static const char *
 obstacle(const struct warm *w, const struct conf_backend *b)
 {
 	if (under_way == WARM_MAX)
 		return "too many logins of that kind at once";
-	if (w->path != NULL)
+	if (w->at.path != NULL)
 		return NULL;
 	if (b->tls.mode == CONF_TLS_OFF)
 		return "its backend has no tls";
@@ -148,7 +126,7 @@ obstacle(const struct warm *w, const struct conf_backend *b)
 		return "with tls.verify \"ca\" in its backend that cannot be "
 		    "done: want \"full\"";
 	if (b->tls.verify == CONF_VERIFY_FULL && b->tls.server_name[0] !=
-	    '\0' && strcmp(b->tls.server_name, w->host) != 0)
+	    '\0' && strcmp(b->tls.server_name, w->at.host) != 0)
 		return "with another tls.server_name than its address in its "
 		    "backend that cannot be done";
 	if (b->tls.certificate[0] != '\0')
@@ -171,7 +149,7 @@ warm_begin(struct loop *loop, const struct dblib *lib,
 		.ctx = ctx, .watch = { .fd = -1, .run = on_event, .ctx = w },
 		.limit = { .run = on_limit, .ctx = w },
 	};
-	find_host(w, server);
+	dblib_find(&server->spec, server->text, &w->at);
 	no = obstacle(w, backend);
 	if (no == NULL && (w->db = lib->init(NULL)) == NULL)
 		no = "no memory";

@@ -64,7 +64,7 @@ start_all() {
 user = "nobody";
 auth_user = "nobody";
 log = { to = "stdout"; };
-query_table = { server = "127.0.0.1:$table_port"; user = "writer";
+query_table = { server = "localhost:$table_port"; user = "writer";
 	password_file = "$scratch/password"; database = "audit"; };
 listeners = (
 	{ name = "drop"; listen = "127.0.0.1:$gate"; protocol = "mysql";

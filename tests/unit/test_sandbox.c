@@ -262,7 +262,8 @@ static const struct {
 	{ "to open a file", open_file, FILES },
 	{ "to execute a program", execute, 0 },
 	{ "to fork", fork_one, ROLE_SPAWNER | ROLE_DBCLIENT },
-	{ "a netlink socket", netlink_socket, 0 },
+	/* Which it does not get, but that is no fault of its. */
+	{ "a netlink socket", netlink_socket, ROLE_DBCLIENT },
 	{ "a packet socket", packet_socket, 0 },
 	{ "to be traced", trace, 0 },
 	{ "memory to execute", executable_memory, ROLE_DBCLIENT },
@@ -353,6 +354,16 @@ START_TEST(a_role_does_what_it_does_and_no_more)
 }
 END_TEST
 
+/* Names of servers are looked up in there by the C library. */
+START_TEST(who_looks_up_names_does_without_netlink)
+{
+	int	 status = ends(ROLE_DBCLIENT, netlink_socket, "on");
+
+	ck_assert(WIFEXITED(status));
+	ck_assert_int_eq(WEXITSTATUS(status), EAFNOSUPPORT);
+}
+END_TEST
+
 static int
 landlock(void)
 {
@@ -400,6 +411,7 @@ main(void)
 	tcase_set_timeout(tc, 30);
 	tcase_add_loop_test(tc, a_role_does_what_it_does_and_no_more, 0,
 	    (int)(nitems(roles) * nitems(acts)));
+	tcase_add_test(tc, who_looks_up_names_does_without_netlink);
 	tcase_add_test(tc, a_worker_dials_the_ports_of_servers_alone);
 	tcase_add_test(tc, what_is_off_holds_nobody);
 	return unit_run(s);
