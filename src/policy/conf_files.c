@@ -1,5 +1,4 @@
 #include <string.h>
-#include <unistd.h>
 
 #include "base/mem.h"
 #include "policy/conf_files.h"
@@ -68,25 +67,6 @@ add_listener(struct list *list, const struct conf_listener *l,
 	add(list, o, CONF_FILE_OCSP, 0, l->tls.ocsp);
 }
 
-/*
- * The authorities that the system trusts, where distributions keep them.
- * Whoever cannot see the file calls it by the same number.
- */
-static const char *
-system_ca(void)
-{
-	static const char *const	 bundles[] = {
-		"/etc/ssl/certs/ca-certificates.crt",	/* Debian, Alpine */
-		"/etc/pki/tls/certs/ca-bundle.crt",	/* Fedora, RHEL */
-		"/etc/ssl/ca-bundle.pem",		/* SUSE */
-	};
-
-	for (size_t i = 0; i < nitems(bundles); i++)
-		if (access(bundles[i], R_OK) == 0)
-			return bundles[i];
-	return bundles[0];
-}
-
 static void
 add_backend(struct list *list, const struct conf_backend *b,
     const struct owner *o)
@@ -94,7 +74,8 @@ add_backend(struct list *list, const struct conf_backend *b,
 	if (b->tls.mode != CONF_TLS_OFF) {
 		if (b->tls.verify != CONF_VERIFY_NONE)
 			add(list, o, CONF_FILE_BACKEND_CA, 0,
-			    b->tls.ca[0] != '\0' ? b->tls.ca : system_ca());
+			    b->tls.ca[0] != '\0' ? b->tls.ca :
+			    CONF_SYSTEM_CA);
 		add(list, o, CONF_FILE_BACKEND_CERTIFICATE, 0,
 		    b->tls.certificate);
 		add(list, o, CONF_FILE_BACKEND_KEY, 0, b->tls.key);

@@ -40,12 +40,18 @@ enum conf_file_kind {
 	CONF_FILE_HUB_PASSWORD,
 };
 
+/*
+ * In place of a path: the authorities that the system trusts.  Where they are
+ * is for who reads them to find out; nobody else may look.
+ */
+#define CONF_SYSTEM_CA	"(system)"
+
 struct conf_file {
 	enum conf_file_kind	 kind;
 	size_t			 owner;		/* listener, backend, account,
 						   agent, hub, or 0 */
 	size_t			 position;	/* of the certificate */
-	const char		*path;
+	const char		*path;		/* or CONF_SYSTEM_CA */
 	const char		*where;		/* "file:line" of the owner */
 	const char		*key;		/* "tls.certificate" */
 };

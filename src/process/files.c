@@ -15,6 +15,7 @@
 #include "process/proc.h"
 #include "process/store.h"
 #include "process/vet.h"
+#include "session/tls.h"
 
 /* Bytes of a file; `room' was asked for and is to be cleansed. */
 struct content {
@@ -164,6 +165,8 @@ files_load(struct files *files, const struct conf *conf,
 	files->v = conf_files(conf, &files->n);
 	files->copies = mem_calloc(files->n + 1, sizeof(*files->copies));
 	for (size_t i = 0; i < files->n; i++) {
+		if (strcmp(files->v[i].path, CONF_SYSTEM_CA) == 0)
+			files->v[i].path = tls_system_ca();
 		files->copies[i].fd = -1;
 		load(&v, &files->v[i], &files->copies[i]);
 	}

@@ -88,7 +88,9 @@ backends = (
 	  tls = { mode = "require"; $ca server_name = "a.example"; }; },
 	{ name = "other_ca"; servers = "127.0.0.1:$port_s";
 	  tls = { mode = "require"; server_name = "db.example";
-		ca = "$scratch/other.pem"; }; }
+		ca = "$scratch/other.pem"; }; },
+	{ name = "system"; servers = "127.0.0.1:$port_s";
+	  tls = { mode = "require"; server_name = "db.example"; }; }
 );
 listeners = (
 END
@@ -106,7 +108,7 @@ END
 		client_verify = \"require\"; client_ca = \"$scratch/ca.pem\"; };"
 	echo ,
 	listener both backend:good "tls = { $(identity a.example) };"
-	for name in good other_name other_ca; do
+	for name in good other_name other_ca system; do
 		echo ,
 		listener $name backend:$name ''
 	done
@@ -237,6 +239,7 @@ plain_get() {
 
 verified_servers() {
 	says 'this is s' plain_get "$gate_good"
+	says 'this is s' plain_get "$gate_system"
 	refuses plain_get "$gate_other_name"
 	ends other_name tls 'hostname mismatch'
 	refuses plain_get "$gate_other_ca"
@@ -292,7 +295,11 @@ for name in a b c s; do
 	eval "until_true 20 answers \$port_$name"
 done
 write_conf >"$scratch/gate.conf"
+# What the system trusts, as OpenSSL has it.
+SSL_CERT_FILE=$scratch/ca.pem
+export SSL_CERT_FILE
 gate_start "$scratch/gate.conf"
+unset SSL_CERT_FILE
 
 check "a name leads to its server, each with its certificate" routes_by_name
 check "a client that names nobody goes to the forward" default_route
