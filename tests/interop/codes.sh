@@ -85,7 +85,7 @@ END
 	  server_public_key = "$scratch/pinned.pem"; },
 	{ name = "tls"; servers = ( "127.0.0.1:$relay_mysqls" );
 	  tls = { mode = "require"; verify = "none"; }; },
-	{ name = "last"; servers = ( "127.0.0.1:$relay_mysqls" );
+	{ name = "last"; servers = ( "localhost:$relay_mysqls" );
 	  tls = { mode = "require"; verify = "none"; }; },
 END
 	fi
@@ -610,7 +610,7 @@ table_begin() {
 	server_sql maria11 "CREATE USER reader@'%' IDENTIFIED BY \
 		'$(password_of ed25519)'; GRANT SELECT ON demo.* TO reader@'%'"
 	start_gate '' 'secrets = "table";' "otp_table = {
-		server = \"127.0.0.1:$port_maria11\"; user = \"reader\";
+		server = \"localhost:$port_maria11\"; user = \"reader\";
 		password_file = \"$scratch/otp.password\";
 		database = \"demo\"; };"
 }
