@@ -795,7 +795,7 @@ if [ -n "$have_maria11" ]; then
 	check 'a table that is away, and back' table_is_back
 	check 'who is taken out of a table is out' out_of_table
 	end_process "$gate_pid"
-	sed -i "s/server = \"127.0.0.1:$port_maria11\"; user/server = \"127.0.0.1:1\"; user/" \
+	sed -i "s/server = \"localhost:$port_maria11\"; user/server = \"127.0.0.1:1\"; user/" \
 	    "$scratch/gate.conf"
 	gate_start "$scratch/gate.conf"
 	check 'a table whose server is not there from the start' \
