@@ -412,9 +412,12 @@ in_the_record() {
 
 # A session that goes on, and its worker's process: sets worker.
 hold() {
+	# It is to be ended by the daemon, and not before that by us.
+	client_seconds=100
 	as_client mariadb10 plain "$gate_maria10" "$who" "$who$(code)" \
 	    'SELECT SLEEP(300)' >/dev/null 2>&1 &
 	held=$!
+	client_seconds=
 	until_true 10 is_held
 	worker=$(control --json sessions --user="$who" |
 	    sed -n 's/.*"pid":\([0-9]*\).*/\1/p')

@@ -326,7 +326,8 @@ connections_to() {
 #	mariadb10, mariadb11, mysql97	programs
 #	own				mysql_client.py
 #
-# TLS is "tls" or "plain".  Host is 127.0.0.1 unless $host says otherwise.
+# TLS is "tls" or "plain".  Host is 127.0.0.1 unless $host says otherwise, and it
+# has 20 seconds unless client_seconds does.
 as_client() {
 	client=$1
 	tls=$2
@@ -348,7 +349,7 @@ as_client() {
 	mariadb11)	set -- "$peers/mariadb/mariadb" "$@" ;;
 	mysql97)	set -- "$peers/mysql/mysql" "$@" ;;
 	esac
-	timeout 20 "$@" -N -B -e "$sql"
+	timeout "${client_seconds:-20}" "$@" -N -B -e "$sql"
 }
 
 # own_client TLS PORT ACCOUNT PASSWORD ARGUMENT...
