@@ -177,8 +177,9 @@ tell(const struct peer *p, uint16_t type, const void *payload, size_t len)
 {
 	if (channel_send_id(p->watch.fd, type, p->id, payload, len) == 0)
 		return;
-	log_warn("a process of pool %s takes no answers: %s", p->pool,
-	    strerror(errno));
+	if (errno != EPIPE)		/* its end is about to be heard of */
+		log_warn("a process of pool %s takes no answers: %s", p->pool,
+		    strerror(errno));
 	(void)shutdown(p->watch.fd, SHUT_RDWR);
 }
 
@@ -556,11 +557,29 @@ enrol(struct peer *p, const struct conf_agent *a, const struct grant_text *g,
 	    ", not protected by TLS");
 }
 
-/* What keeps an agent out; TUNNEL_OK: nothing does. */
-static enum tunnel_code
-may_join(const struct broker *b, const struct conf_agent *a, bool netroxy)
+/* Workers of a generation are there a moment before it is in effect. */
+static bool
+is_expected(const struct broker *b, const char *id)
 {
-	if (a == NULL || (a->netroxy_password_file[0] != '\0') != netroxy)
+	const struct setup	*s = b->s;
+
+	for (size_t i = 0; i < s->ngenerations; i++)
+		if (s->generations[i].number > s->committed &&
+		    conf_agent_find(s->generations[i].conf, id) != NULL)
+			return true;
+	return false;
+}
+
+/* What keeps an agent out; TUNNEL_OK: nothing does, and *a is it. */
+static enum tunnel_code
+may_join(const struct broker *b, const char *id, bool netroxy,
+    const struct conf_agent **a)
+{
+	*a = conf_agent_find(conf_now(b), id);
+	if (*a == NULL && is_expected(b, id))
+		return TUNNEL_BUSY;
+	if (*a == NULL ||
+	    ((*a)->netroxy_password_file[0] != '\0') != netroxy)
 		return TUNNEL_BAD_LOGIN;
 	return b->nagents >= (size_t)conf_now(b)->agents_max ?
 	    TUNNEL_TOO_MANY : TUNNEL_OK;
@@ -578,8 +597,7 @@ on_join(void *ctx, struct rd *r, int *fds)
 	if (p->link != NULL || p->user != NULL ||
 	    open_grant(p, r, TUNNEL_CONTROL, &g) == -1)
 		return -1;
-	a = conf_agent_find(conf_now(p->all), g.id);
-	code = may_join(p->all, a, false);
+	code = may_join(p->all, g.id, false, &a);
 	tell_code(p, MSG_AGENT_JOIN + 1, code);
 	if (code == TUNNEL_OK)
 		enrol(p, a, &g, g.id);
@@ -635,9 +653,9 @@ on_netroxy(void *ctx, struct rd *r, int *fds)
 	memcpy(&p->netroxy, payload, sizeof(p->netroxy));
 	asker.number = p->netroxy.port;
 	snprintf(link, sizeof(link), "%s:%u", g.id, p->netroxy.port);
-	a = conf_agent_find(conf_now(b), g.id);
-	code = p->netroxy.port == 0 ? TUNNEL_PORT_DENIED :
-	    may_join(b, a, true);
+	code = may_join(b, g.id, true, &a);
+	if (p->netroxy.port == 0)
+		code = TUNNEL_PORT_DENIED;
 	p->raw = code == TUNNEL_OK &&
 	    RB_INSERT(raws, &b->raws, p) == NULL;
 	if (!p->raw) {
@@ -715,7 +733,7 @@ on_register(void *ctx, struct rd *r, int *fds)
 		    weight, io_now_ms());
 	if (code == TUNNEL_OK)
 		log_info("agent %s offers topic %s", p->agent, topic);
-	else
+	else if (p->agent[0] != '\0')	/* else it was not let in */
 		log_warn("agent %s may not offer topic %s: %s", p->agent,
 		    topic, tunnel_code_text(code));
 	wr_init(&w, buf, sizeof(buf));

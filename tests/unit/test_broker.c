@@ -22,10 +22,18 @@
 #include "process/role.h"
 #include "unit.h"
 
-static const char	 text[] =
-	"agents = ( { id = \"one\"; secret_file = \"/s\"; publish = \"a.*\"; }, "
-	"{ id = \"two\"; secret_file = \"/s\"; subscribe = \"a.b\"; } );"
-	"topics = ( { name = \"a.b\"; hold = 0; bandwidth = \"5k\"; }, { name = \"a.c\"; } );"
+/* What is in effect, and what is about to be. */
+static const char *const	 agents[] = {
+	"agents = ( { id = \"one\"; secret_file = \"/s\"; "
+	"publish = \"a.*\"; }, { id = \"two\"; secret_file = \"/s\"; "
+	"subscribe = \"a.b\"; } );",
+	"agents = ( { id = \"one\"; secret_file = \"/s\"; "
+	"publish = \"a.*\"; }, { id = \"four\"; secret_file = \"/s\"; "
+	"publish = \"a.*\"; } );",
+};
+static const char	 rest[] =
+	"topics = ( { name = \"a.b\"; hold = 0; bandwidth = \"5k\"; }, "
+	"{ name = \"a.c\"; } );"
 	"listeners = ( { name = \"h\"; listen = \":1\"; protocol = \"hub\"; },"
 	"{ name = \"t\"; listen = \":2\"; forward = \"topic:a.c\"; } );";
 static int		 paces;		/* that came with a connection */
@@ -40,30 +48,34 @@ static int		 master;
 static pid_t		 broker;
 static uint64_t		 serial;
 
-static struct conf *
-parse(void)
+static struct setup_generation
+generation(uint32_t number)
 {
 	struct conf_report	 report = { .errors = NULL };
 	struct conf		*conf = conf_new();
+	char			*text = mem_printf("%s%s", agents[number - 1],
+				    rest);
 
-	conf_read_text(conf, "f", text, sizeof(text) - 1, &report);
+	conf_read_text(conf, "f", text, strlen(text), &report);
 	if (conf_finish(conf, &report) == -1)
 		_exit(9);
 	conf_report_free(&report);
-	return conf;
+	free(text);
+	return (struct setup_generation){
+		.number = number, .conf = conf, .book_fd = -1,
+		.stores = { -1, -1 },
+	};
 }
 
 static _Noreturn void
 be_broker(int channel, int *ends)
 {
-	static struct setup_generation	 gen;
+	static struct setup_generation	 gens[2];
 	static struct setup_meet	 given[POOLS];
 	static struct setup		 s;
 
-	gen = (struct setup_generation){
-		.number = 1, .conf = parse(), .book_fd = -1,
-		.stores = { -1, -1 },
-	};
+	gens[0] = generation(1);
+	gens[1] = generation(2);
 	for (size_t i = 0; i < POOLS; i++) {
 		given[i] = (struct setup_meet){
 			.role = ROLE_WORKER, .fd = ends[i], .more_fd = -1,
@@ -72,8 +84,8 @@ be_broker(int channel, int *ends)
 		    pools[i]);
 	}
 	s = (struct setup){
-		.channel = channel, .conf = gen.conf, .generations = &gen,
-		.ngenerations = 1, .committed = 1, .meets = given,
+		.channel = channel, .conf = gens[1].conf, .generations = gens,
+		.ngenerations = 2, .committed = 1, .meets = given,
 		.nmeets = POOLS,
 	};
 	memcpy(s.start.grant_key, grant_key, sizeof(grant_key));
@@ -360,6 +372,32 @@ START_TEST(an_agent_that_is_not_configured_is_refused)
 }
 END_TEST
 
+START_TEST(an_agent_that_will_be_configured_is_to_come_again)
+{
+	struct broker_line	 b;
+	uint8_t			 grant[GRANT_SEALED];
+	int64_t			 until = io_now_ms() + UNIT_MS;
+	int			 code;
+
+	b = dial(HUB);
+	make_grant(grant, "four", TUNNEL_CONTROL, "hub", UNIT_MS);
+	ck_assert_int_eq(join(&b, grant), TUNNEL_BUSY);
+	broker_line_hang_up(&b);
+	ck_assert_int_eq(channel_send_u32(master, MSG_COMMIT, 2), 0);
+	do {
+		b = dial(HUB);
+		make_grant(grant, "four", TUNNEL_CONTROL, "hub", UNIT_MS);
+		code = join(&b, grant);
+		broker_line_hang_up(&b);
+	} while (code == TUNNEL_BUSY && io_now_ms() < until);
+	ck_assert_int_eq(code, TUNNEL_OK);
+	b = dial(HUB);
+	make_grant(grant, "two", TUNNEL_CONTROL, "hub", UNIT_MS);
+	ck_assert_int_eq(join(&b, grant), TUNNEL_BAD_LOGIN);
+	broker_line_hang_up(&b);
+}
+END_TEST
+
 START_TEST(a_topic_of_others_is_refused)
 {
 	uint8_t			 asked[1024], grant[GRANT_SEALED], buf[64];
@@ -493,6 +531,7 @@ main(void)
 	tcase_add_test(tc, a_grant_is_taken_once);
 	tcase_add_loop_test(tc, an_address_that_is_none_ends_the_line, 0, 4);
 	tcase_add_test(tc, an_agent_that_is_not_configured_is_refused);
+	tcase_add_test(tc, an_agent_that_will_be_configured_is_to_come_again);
 	tcase_add_test(tc, a_topic_of_others_is_refused);
 	tcase_add_test(tc,
 	    a_pool_has_the_topics_that_it_leads_to_and_no_other);
