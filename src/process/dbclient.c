@@ -124,6 +124,16 @@ must_wait(const struct dbclient *d, struct mysql_bytes listener)
 	    l->query_log.on_overflow != CONF_OVERFLOW_DROP;
 }
 
+/* Workers of a generation are there a moment before it is in effect. */
+static bool
+is_expected(const struct dbclient *d)
+{
+	for (size_t i = 0; i < d->s->ngenerations; i++)
+		if (d->s->generations[i].conf->query_table.wanted)
+			return true;
+	return false;
+}
+
 /* False when it must be tried again. */
 static bool
 take(struct dbclient *d, const uint8_t *p, size_t len)
@@ -136,6 +146,8 @@ take(struct dbclient *d, const uint8_t *p, size_t len)
 		d->in.malformed++;
 		return true;
 	}
+	if (d->table == NULL && is_expected(d) && !d->over)
+		return false;
 	if (d->table == NULL) {		/* of a generation that is no more */
 		d->in.malformed++;
 		return true;
@@ -299,7 +311,7 @@ use(struct dbclient *d, uint32_t number)
 		d->table = table_new(d->loop, d->lib);
 	if (d->table == NULL)
 		log_fatal(1, "libmariadb, which writes tables, is not here");
-	table_configure(d->table, gen->conf, password_of(gen,
+	table_configure(d->table, &gen->conf->query_table, password_of(gen,
 	    CONF_FILE_TABLE_PASSWORD, 0));
 	proc_title("dbclient: %s.%s at %s", gen->conf->query_table.database,
 	    gen->conf->query_table.name, gen->conf->query_table.server);

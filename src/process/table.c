@@ -45,7 +45,7 @@ struct table {
 	struct watch		 watch;		/* of the connection */
 	struct timer		 limit;		/* of what it does */
 	struct timer		 retry;		/* or to write */
-	const struct conf	*conf;
+	struct conf_table	 to;		/* of our own */
 	char			*password;
 	enum state		 state;
 	MYSQL			*db;
@@ -90,9 +90,8 @@ fail(struct table *t, const char *why)
 	snprintf(text, sizeof(text), "%s", why);
 	hang_up(t);
 	if (strcmp(text, t->why) != 0)
-		log_error("table %s.%s at %s: %s", t->conf->query_table.
-		    database, t->conf->query_table.name,
-		    t->conf->query_table.server, text);
+		log_error("table %s.%s at %s: %s", t->to.database, t->to.name,
+		    t->to.server, text);
 	memcpy(t->why, text, sizeof(t->why));
 	loop_set(t->loop, &t->retry, io_now_ms() + t->pause_ms);
 	t->pause_ms = t->pause_ms * 2 < RETRY_MAX_MS ? t->pause_ms * 2 :
@@ -206,8 +205,8 @@ refused(struct table *t)
 		end_batch(t, 0);
 	} else {
 		log_error("table %s.%s at %s refused a record: %s",
-		    t->conf->query_table.database, t->conf->query_table.name,
-		    t->conf->query_table.server, t->lib->get_error(t->db));
+		    t->to.database, t->to.name, t->to.server,
+		    t->lib->get_error(t->db));
 		end_batch(t, 1);
 	}
 	connected(t);
@@ -250,7 +249,7 @@ connect_to(struct table *t)
 	}
 	t->state = CONNECTING;
 	loop_set(t->loop, &t->limit, io_now_ms() + TIMEOUT_S * 1000);
-	status = dblib_connect(t->lib, &db, t->db, &t->conf->query_table,
+	status = dblib_connect(t->lib, &db, t->db, &t->to,
 	    t->password, TIMEOUT_S);
 	if (status != 0)
 		await(t, status);
@@ -288,7 +287,7 @@ write_some(struct table *t)
 	t->sql = mem_calloc(1, room);
 	o = (struct out){ t->sql, room };
 	out_text(&o, "INSERT INTO `");
-	out_text(&o, t->conf->query_table.name);
+	out_text(&o, t->to.name);
 	out_text(&o, "` (bindport, client, client_port, server, server_port, "
 	    "sql_type, sql_string, create_time) VALUES ");
 	for (size_t i = 0; i < t->batch; i++) {
@@ -472,13 +471,31 @@ forget_password(struct table *t)
 	t->password = NULL;
 }
 
+static void
+forget_place(struct table *t)
+{
+	free(t->to.server);
+	free(t->to.user);
+	free(t->to.database);
+	free(t->to.name);
+	free(t->to.ca);
+	t->to = (struct conf_table){ .server = NULL };
+}
+
 void
-table_configure(struct table *t, const struct conf *conf,
+table_configure(struct table *t, const struct conf_table *to,
     const char *password)
 {
 	hang_up(t);
 	forget_password(t);
-	t->conf = conf;
+	forget_place(t);
+	t->to = (struct conf_table){
+		.server = mem_strdup(to->server), .spec = to->spec,
+		.user = mem_strdup(to->user),
+		.database = mem_strdup(to->database),
+		.name = mem_strdup(to->name), .tls = to->tls,
+		.ca = mem_strdup(to->ca),
+	};
 	t->password = mem_strdup(password);
 	t->pause_ms = RETRY_MS;
 	if (t->n > 0)
@@ -501,6 +518,7 @@ table_free(struct table **table)
 	loop_unset(t->loop, &t->retry);
 	drop_first(t, t->n);
 	forget_password(t);
+	forget_place(t);
 	free(t);
 	*table = NULL;
 }

@@ -26,10 +26,10 @@ struct table;
 struct table	*table_new(struct loop *loop, const struct dblib *lib);
 
 /*
- * Where to: `query_table' of a configuration, which lives until the next
- * call, and the password, of which it keeps a copy.
+ * Where to, and the password.  It keeps copies: sessions of a generation that
+ * is no more may have been the last to fill it.
  */
-void		 table_configure(struct table *t, const struct conf *conf,
+void		 table_configure(struct table *t, const struct conf_table *to,
 		    const char *password);
 
 /* Take a record; false when there is no room. */

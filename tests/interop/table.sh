@@ -250,6 +250,40 @@ wrong_input() {
 	is_refused "$scratch/wrong.conf" 'want a password in the first line'
 }
 
+in_effect() {
+	has_told "generation $1 is in effect"
+}
+
+# The configuration has no table any more while rows wait for it.
+given_up() {
+	empty
+	kill -STOP "$table_pid"
+	mariadb --no-defaults -h 127.0.0.1 -P "$gate" -u app -psecret demo \
+	    -e "DO 'the last'"
+	cp "$scratch/gate.conf" "$scratch/with.conf"
+	sed '/^query_table/,/};/d; s/query_log = {[^}]*};//' \
+	    "$scratch/with.conf" >"$scratch/gate.conf"
+	kill -HUP "$gate_pid"
+	until_true 15 in_effect 2
+	mariadb --no-defaults -h 127.0.0.1 -P "$gate" -u app -psecret demo \
+	    -e "DO 'in secret'"
+	# Longer than the writer has patience, so it connects anew.
+	sleep 3
+	kill -CONT "$table_pid"
+	until_true 20 rows_are "WHERE sql_string = 'DO ''the last'''" 1 ||
+	    fail "$(tail "$scratch/gate.log")"
+	cp "$scratch/with.conf" "$scratch/gate.conf"
+	kill -HUP "$gate_pid"
+	until_true 15 in_effect 3
+	mariadb --no-defaults -h 127.0.0.1 -P "$gate" -u app -psecret demo \
+	    -e "DO 'again'"
+	until_true 20 rows_are "WHERE sql_string = 'DO ''again'''" 1
+	rows_are "WHERE sql_string = 'DO ''in secret'''" 0
+	if has_told 'died by signal'; then
+		fail "$(grep 'died by' "$scratch/gate.log")"
+	fi
+}
+
 # The rows that wait when the daemon stops are written first.
 last_words() {
 	empty
@@ -284,6 +318,7 @@ check "any bytes are a row" odd_bytes
 check "a row that the table refuses keeps no other away" one_is_refused
 check "a table that is missing is told, and written when it is there" missing
 check "a database that does not answer delays nobody" slow
+check "what waits is written when there is no table any more" given_up
 check "one that is away for long has rows dropped, and counted" away
 check "what is missing in the configuration is told" wrong_input
 check "a stop writes what waits" last_words
