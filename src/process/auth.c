@@ -42,6 +42,7 @@
 #include "policy/conf_tunnel.h"
 #include "process/channel.h"
 #include "process/keyring.h"
+#include "process/meet.h"
 #include "process/proofs.h"
 #include "process/role.h"
 #include "process/sandbox.h"
@@ -82,19 +83,11 @@ struct renewal {
 	char		 user[TOTP_NAME_MAX];
 };
 
-/* Where somebody says hello: the workers of a pool, or control. */
-struct meet {
-	struct auth	*all;
-	struct watch	 watch;
-	unsigned int	 role;
-	char		 pool[SETUP_NAME_MAX];
-};
-
 struct peer {
 	struct auth	*all;
 	struct watch	 watch;
 	unsigned int	 role;
-	const char	*pool;
+	char		 pool[SETUP_NAME_MAX];
 	uint32_t	 id;		/* of the message that is handled */
 	struct grant	 grant;
 	struct waiting	 waiting;
@@ -107,8 +100,7 @@ struct auth {
 	struct vault	*vault;
 	struct proofs	*proofs;
 	struct watch	 master;
-	struct meet	*meets[SETUP_LANES_MAX];
-	size_t		 nmeets;
+	struct meets	*meets;
 	struct watch	 db;		/* the line to dbclient; fd or -1 */
 	uint32_t	 lookups;	/* ids given out */
 	uint32_t	 heard;		/* of the answer that is handled */
@@ -711,73 +703,32 @@ on_peer(void *ctx, uint32_t events)
 	drop(p);
 }
 
-static int
-on_hello(void *ctx, struct rd *r, int *fds)
+static bool
+on_hello(void *ctx, unsigned int role, const char *pool, int fd)
 {
-	struct meet	*m = ctx;
-	struct auth	*a = m->all;
+	struct auth	*a = ctx;
 	struct peer	*p;
 
-	(void)r;
-	if (!channel_is_one(fds[0]))
-		return -1;
 	if (a->npeers == a->npeers_max) {
 		log_warn("more than %zu logins at once; others must wait",
 		    a->npeers_max);
-		return 0;
+		return false;
 	}
 	p = mem_calloc(1, sizeof(*p));
 	p->all = a;
-	p->role = m->role;
-	p->pool = m->pool;
-	p->watch = (struct watch){ .fd = fds[0], .run = on_peer, .ctx = p };
+	p->role = role;
+	memcpy(p->pool, pool, sizeof(p->pool));
+	p->watch = (struct watch){ .fd = fd, .run = on_peer, .ctx = p };
 	if (loop_watch(a->loop, &p->watch, EPOLLIN) == -1) {
 		free(p);
-		return 0;
+		return false;
 	}
-	fds[0] = -1;
 	LIST_INSERT_HEAD(&a->peers, p, link);
 	a->npeers++;
-	return 0;
-}
-
-static const struct channel_rule greetings[] = {
-	{ MSG_HELLO,	ROLE_WORKER | ROLE_CONTROL,	1,	on_hello },
-};
-
-/* What comes here is from any of many: one that errs ends it for none. */
-static void
-on_meet(void *ctx, uint32_t events)
-{
-	struct meet	*m = ctx;
-
-	(void)events;
-	switch (channel_dispatch(m->watch.fd, m->role, greetings,
-	    nitems(greetings), m)) {
-	case 0:
-		loop_unwatch(m->all->loop, &m->watch);	/* it is no more */
-		return;
-	case -1:
-		log_warn("somebody of pool %s did not say hello as one does",
-		    m->pool);
-	}
+	return true;
 }
 
 /* --- what the master says */
-
-static void
-add_meet(struct auth *a, const struct setup_meet *from)
-{
-	struct meet	*m = mem_calloc(1, sizeof(*m));
-
-	m->all = a;
-	m->role = from->role;
-	memcpy(m->pool, from->pool, sizeof(m->pool));
-	m->watch = (struct watch){ .fd = from->fd, .run = on_meet, .ctx = m };
-	if (loop_watch(a->loop, &m->watch, EPOLLIN) == -1)
-		log_fatal(1, "epoll: %s", strerror(errno));
-	a->meets[a->nmeets++] = m;
-}
 
 static int
 refuse(const struct auth *a, uint32_t number, const char *why)
@@ -862,10 +813,8 @@ on_meet_given(void *ctx, struct rd *r, int *fds)
 {
 	struct auth	*a = ctx;
 
-	if (setup_on_meet(a->s, r, fds) == -1)
-		return -1;
-	add_meet(a, &a->s->meets[a->s->nmeets - 1]);
-	return 0;
+	return setup_on_meet(a->s, r, fds) == -1 ? -1 :
+	    meets_take(a->meets, a->s);
 }
 
 static int
@@ -964,8 +913,9 @@ begin(struct auth *a)
 	if ((a->loop = loop_new()) == NULL ||
 	    loop_watch(a->loop, &a->master, EPOLLIN) == -1)
 		log_fatal(1, "epoll: %s", strerror(errno));
-	for (size_t i = 0; i < a->s->nmeets; i++)
-		add_meet(a, &a->s->meets[i]);
+	a->meets = meets_new(a->loop, ROLE_WORKER | ROLE_CONTROL, on_hello, a);
+	if (meets_take(a->meets, a->s) == -1)
+		log_fatal(1, "epoll: %s", strerror(errno));
 	vault_use(a->vault, a->s->committed != 0 ? a->s->committed :
 	    a->s->generations[0].number, (int64_t)time(NULL));
 }

@@ -45,6 +45,7 @@
 #include "process/broker_ask.h"
 #include "process/callers.h"
 #include "process/channel.h"
+#include "process/meet.h"
 #include "process/proc.h"
 #include "process/role.h"
 #include "process/sandbox.h"
@@ -76,19 +77,12 @@ struct parked {
 	char				 agent[TUNNEL_ID_MAX + 1];
 };
 
-struct meet {
-	struct broker	*all;
-	struct watch	 watch;
-	unsigned int	 role;
-	char		 pool[SETUP_NAME_MAX];
-};
-
 /* A worker: it has an agent's link, a user's session, or neither yet. */
 struct peer {
 	struct broker	*all;
 	struct watch	 watch;
 	unsigned int	 role;
-	const char	*pool;
+	char		 pool[SETUP_NAME_MAX];
 	uint32_t	 id;		/* of the message that is handled */
 	struct reg_link	*link;
 	char		 agent[TUNNEL_ID_MAX + 1];
@@ -110,8 +104,7 @@ struct broker {
 	struct registry	*registry;
 	struct watch	 master;
 	struct timer	 clock;
-	struct meet	*meets[SETUP_LANES_MAX];
-	size_t		 nmeets;
+	struct meets	*meets;
 	LIST_HEAD(, peer) peers;
 	size_t		 npeers, npeers_max, nagents;
 	RB_HEAD(raws, peer) raws;
@@ -465,7 +458,17 @@ op_conf(void *ctx)
 	return conf_now(ctx);
 }
 
-static const struct callers_ops	 caller_ops = { op_conf, op_answer };
+static int
+op_jobs(void *ctx, const char *pool)
+{
+	const struct broker	*b = ctx;
+
+	return meets_more(b->meets, pool);
+}
+
+static const struct callers_ops	 caller_ops = {
+	.conf = op_conf, .jobs = op_jobs, .answer = op_answer,
+};
 
 /* --- what workers ask */
 
@@ -1249,73 +1252,32 @@ on_peer(void *ctx, uint32_t events)
 	drop(p);
 }
 
-static int
-on_hello(void *ctx, struct rd *r, int *fds)
+static bool
+on_hello(void *ctx, unsigned int role, const char *pool, int fd)
 {
-	struct meet	*m = ctx;
-	struct broker	*b = m->all;
+	struct broker	*b = ctx;
 	struct peer	*p;
 
-	(void)r;
-	if (!channel_is_one(fds[0]))
-		return -1;
 	if (b->npeers == b->npeers_max) {
 		log_warn("more than %zu agents and users at once; others must "
 		    "wait", b->npeers_max);
-		return 0;
+		return false;
 	}
 	p = mem_calloc(1, sizeof(*p));
 	p->all = b;
-	p->role = m->role;
-	p->pool = m->pool;
-	p->watch = (struct watch){ .fd = fds[0], .run = on_peer, .ctx = p };
+	p->role = role;
+	memcpy(p->pool, pool, sizeof(p->pool));
+	p->watch = (struct watch){ .fd = fd, .run = on_peer, .ctx = p };
 	if (loop_watch(b->loop, &p->watch, EPOLLIN) == -1) {
 		free(p);
-		return 0;
+		return false;
 	}
-	fds[0] = -1;
 	LIST_INSERT_HEAD(&b->peers, p, next);
 	b->npeers++;
-	return 0;
-}
-
-static const struct channel_rule greetings[] = {
-	{ MSG_HELLO,	ROLE_WORKER | ROLE_CONTROL,	1,	on_hello },
-};
-
-/* What comes here is from any of many: one that errs ends it for none. */
-static void
-on_meet(void *ctx, uint32_t events)
-{
-	struct meet	*m = ctx;
-
-	(void)events;
-	switch (channel_dispatch(m->watch.fd, m->role, greetings,
-	    nitems(greetings), m)) {
-	case 0:
-		loop_unwatch(m->all->loop, &m->watch);	/* it is no more */
-		return;
-	case -1:
-		log_warn("somebody of pool %s did not say hello as one does",
-		    m->pool);
-	}
+	return true;
 }
 
 /* --- what the master says */
-
-static void
-add_meet(struct broker *b, const struct setup_meet *from)
-{
-	struct meet	*m = mem_calloc(1, sizeof(*m));
-
-	m->all = b;
-	m->role = from->role;
-	memcpy(m->pool, from->pool, sizeof(m->pool));
-	m->watch = (struct watch){ .fd = from->fd, .run = on_meet, .ctx = m };
-	if (loop_watch(b->loop, &m->watch, EPOLLIN) == -1)
-		log_fatal(1, "epoll: %s", strerror(errno));
-	b->meets[b->nmeets++] = m;
-}
 
 static int
 on_conf(void *ctx, struct rd *r, int *fds)
@@ -1333,10 +1295,8 @@ on_meet_given(void *ctx, struct rd *r, int *fds)
 {
 	struct broker	*b = ctx;
 
-	if (setup_on_meet(b->s, r, fds) == -1)
-		return -1;
-	add_meet(b, &b->s->meets[b->s->nmeets - 1]);
-	return 0;
+	return setup_on_meet(b->s, r, fds) == -1 ? -1 :
+	    meets_take(b->meets, b->s);
 }
 
 /* Who may not be here any more goes; topics are looked at when it comes. */
@@ -1463,8 +1423,9 @@ begin(struct broker *b)
 	if ((b->loop = loop_new()) == NULL ||
 	    loop_watch(b->loop, &b->master, EPOLLIN) == -1)
 		log_fatal(1, "epoll: %s", strerror(errno));
-	for (size_t i = 0; i < b->s->nmeets; i++)
-		add_meet(b, &b->s->meets[i]);
+	b->meets = meets_new(b->loop, ROLE_WORKER | ROLE_CONTROL, on_hello, b);
+	if (meets_take(b->meets, b->s) == -1)
+		log_fatal(1, "epoll: %s", strerror(errno));
 	b->callers = callers_new(b->s, b->loop, &caller_ops, b);
 	b->mappings = callers_mappings(b->callers);
 	on_clock(b);

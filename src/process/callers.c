@@ -117,17 +117,6 @@ static const struct mappings_ops	 ops = {
 
 /* --- those who come */
 
-static int
-jobs_of(const struct callers *c, const char *pool)
-{
-	/* A pool that came back has another one. */
-	for (size_t i = c->s->nmeets; i-- > 0;)
-		if (c->s->meets[i].role == ROLE_WORKER &&
-		    strcmp(c->s->meets[i].pool, pool) == 0)
-			return c->s->meets[i].more_fd;
-	return -1;
-}
-
 /* 0 when it is a worker's, or nobody's; -1 to try again. */
 static int
 give(struct port *p)
@@ -137,7 +126,7 @@ give(struct port *p)
 	int			 jobs = -1, rc = 0;
 
 	if (mappings_find(p->all->mappings, p->id, &f))
-		jobs = jobs_of(p->all, f.pool);
+		jobs = p->all->ops->jobs(p->all->ctx, f.pool);
 	if (jobs != -1) {
 		memset(&caller, 0, sizeof(caller));
 		snprintf(caller.topic, sizeof(caller.topic), "%s", f.topic);

@@ -17,6 +17,8 @@ struct callers;
 
 struct callers_ops {
 	const struct conf	*(*conf)(void *ctx);	/* in effect */
+	/* Where the workers of a pool take jobs from, or -1. */
+	int			 (*jobs)(void *ctx, const char *pool);
 	/* As mappings_ops has it. */
 	void			 (*answer)(void *ctx,
 				    const struct mappings_asker *asker,

@@ -36,6 +36,7 @@
 #include "policy/totp_text.h"
 #include "process/channel.h"
 #include "process/lane_in.h"
+#include "process/meet.h"
 #include "process/record_in.h"
 #include "process/role.h"
 #include "process/sandbox.h"
@@ -53,14 +54,6 @@
 
 struct dbclient;
 
-/* Where the workers of a pool say hello, or auth. */
-struct meet {
-	struct dbclient		*all;
-	struct watch		 watch;
-	unsigned int		 role;
-	char			 pool[SETUP_NAME_MAX];
-};
-
 /* A name that auth wants to know the secret of. */
 struct wish {
 	struct peer		*peer;
@@ -73,7 +66,7 @@ struct peer {
 	struct dbclient		*all;
 	struct watch		 watch;
 	unsigned int		 role;
-	const char		*pool;
+	char			 pool[SETUP_NAME_MAX];
 	LIST_HEAD(, wish)	 wishes;
 	uint32_t		 id;		/* of the message in work */
 	struct warm		*warm;		/* or NULL */
@@ -97,8 +90,7 @@ struct dbclient {
 	struct record_in	 in;
 	const struct dblib	*lib;		/* or NULL */
 	struct lookup		*lookup;	/* or NULL */
-	struct meet		*meets[SETUP_LANES_MAX];
-	size_t			 nmeets;
+	struct meets		*meets;
 	size_t			 npeers;
 	struct lane		*lanes[SETUP_LANES_MAX];
 	size_t			 nlanes;
@@ -204,7 +196,8 @@ report(struct lane *l)
 	l->all->in.malformed = 0;
 }
 
-static void
+/* False when its pool is no more. */
+static bool
 read_lane(struct lane *l)
 {
 	static uint8_t	 data[MSG_HEADER + QUERY_RECORD_PART_HEAD +
@@ -217,24 +210,38 @@ read_lane(struct lane *l)
 		n = lane_receive(&l->in, data, sizeof(data), &pid, &end);
 		if (n >= 0 && !end) {
 			if (!on_part(l, data, (size_t)n, pid))
-				return;
+				return true;
 		} else if (n == -1 && errno == EINTR)
 			continue;
 		else {
-			/* Its pool is no more. */
-			if (end)
-				loop_unwatch(l->all->loop, &l->watch);
 			report(l);
-			return;
+			return !end;
 		}
 	}
+	return true;
+}
+
+static void
+end_lane(struct lane *l)
+{
+	struct dbclient	*d = l->all;
+	size_t		 i = 0;
+
+	loop_unwatch(d->loop, &l->watch);
+	close(l->in.fd);
+	(void)munmap(l->in.lane, sizeof(*l->in.lane));
+	while (d->lanes[i] != l)
+		i++;
+	d->lanes[i] = d->lanes[--d->nlanes];
+	free(l);
 }
 
 static void
 on_lane(void *ctx, uint32_t events)
 {
 	(void)events;
-	read_lane(ctx);
+	if (!read_lane(ctx))
+		end_lane(ctx);
 }
 
 /* Those that hold a record try whether it finds room now. */
@@ -270,6 +277,18 @@ add_lane(struct dbclient *d, const struct setup_lane *in)
 	if (loop_watch(d->loop, &l->watch, EPOLLIN) == -1)
 		log_fatal(1, "a lane cannot be watched: %s", strerror(errno));
 	d->lanes[d->nlanes++] = l;
+}
+
+/* What setup was given is ours from here on.  -1: more than there may be. */
+static int
+take_lanes(struct dbclient *d)
+{
+	while (d->s->nlanes > 0) {
+		if (d->nlanes == SETUP_LANES_MAX)
+			return -1;
+		add_lane(d, &d->s->lanes[--d->s->nlanes]);
+	}
+	return 0;
 }
 
 /* The first line of the file, in place. */
@@ -353,10 +372,7 @@ on_lane_in(void *ctx, struct rd *r, int *fds)
 {
 	struct dbclient	*d = ctx;
 
-	if (setup_on_lane_in(d->s, r, fds) == -1)
-		return -1;
-	add_lane(d, &d->s->lanes[d->s->nlanes - 1]);
-	return 0;
+	return setup_on_lane_in(d->s, r, fds) == -1 ? -1 : take_lanes(d);
 }
 
 /* --- logins */
@@ -536,59 +552,26 @@ on_peer(void *ctx, uint32_t events)
 	drop(p);
 }
 
-static int
-on_hello(void *ctx, struct rd *r, int *fds)
+static bool
+on_hello(void *ctx, unsigned int role, const char *pool, int fd)
 {
-	struct meet	*m = ctx;
+	struct dbclient	*d = ctx;
 	struct peer	*p;
 
-	(void)r;
-	if (!channel_is_one(fds[0]))
-		return -1;
-	if (m->all->npeers >= PEERS_MAX && m->role == ROLE_WORKER)
-		return 0;
+	if (d->npeers >= PEERS_MAX && role == ROLE_WORKER)
+		return false;
 	p = mem_calloc(1, sizeof(*p));
-	p->all = m->all;
-	p->role = m->role;
-	p->pool = m->pool;
+	p->all = d;
+	p->role = role;
+	memcpy(p->pool, pool, sizeof(p->pool));
 	LIST_INIT(&p->wishes);
-	p->watch = (struct watch){ .fd = fds[0], .run = on_peer, .ctx = p };
-	if (loop_watch(m->all->loop, &p->watch, EPOLLIN) == -1) {
+	p->watch = (struct watch){ .fd = fd, .run = on_peer, .ctx = p };
+	if (loop_watch(d->loop, &p->watch, EPOLLIN) == -1) {
 		free(p);
-		return 0;
+		return false;
 	}
-	fds[0] = -1;
-	m->all->npeers++;
-	return 0;
-}
-
-static const struct channel_rule greetings[] = {
-	{ MSG_HELLO,	ROLE_WORKER | ROLE_AUTH,	1,	on_hello },
-};
-
-static void
-on_meet(void *ctx, uint32_t events)
-{
-	struct meet	*m = ctx;
-
-	(void)events;
-	if (channel_dispatch(m->watch.fd, m->role, greetings,
-	    nitems(greetings), m) == 0)
-		loop_unwatch(m->all->loop, &m->watch);
-}
-
-static void
-add_meet(struct dbclient *d, const struct setup_meet *from)
-{
-	struct meet	*m = mem_calloc(1, sizeof(*m));
-
-	m->all = d;
-	m->role = from->role;
-	memcpy(m->pool, from->pool, sizeof(m->pool));
-	m->watch = (struct watch){ .fd = from->fd, .run = on_meet, .ctx = m };
-	if (loop_watch(d->loop, &m->watch, EPOLLIN) == -1)
-		log_fatal(1, "epoll: %s", strerror(errno));
-	d->meets[d->nmeets++] = m;
+	d->npeers++;
+	return true;
 }
 
 static int
@@ -596,10 +579,8 @@ on_meet_given(void *ctx, struct rd *r, int *fds)
 {
 	struct dbclient	*d = ctx;
 
-	if (setup_on_meet(d->s, r, fds) == -1)
-		return -1;
-	add_meet(d, &d->s->meets[d->s->nmeets - 1]);
-	return 0;
+	return setup_on_meet(d->s, r, fds) == -1 ? -1 :
+	    meets_take(d->meets, d->s);
 }
 
 /* --- the master */
@@ -635,7 +616,7 @@ finish(struct dbclient *d)
 	d->over = true;
 	on_again(d);
 	for (size_t i = 0; i < d->nlanes; i++)
-		read_lane(d->lanes[i]);
+		(void)read_lane(d->lanes[i]);
 	loop_set(d->loop, &d->again, deadline);
 	while (d->table != NULL && !table_is_empty(d->table) &&
 	    io_left_ms(deadline) > 0)
@@ -667,10 +648,10 @@ dbclient_main(struct setup *s)
 	else
 		d->lookup = lookup_new(d->loop, d->lib);
 	use(d, s->committed);
-	for (size_t i = 0; i < s->nmeets; i++)
-		add_meet(d, &s->meets[i]);
-	for (size_t i = 0; i < s->nlanes; i++)
-		add_lane(d, &s->lanes[i]);
+	d->meets = meets_new(d->loop, ROLE_WORKER | ROLE_AUTH, on_hello, d);
+	if (meets_take(d->meets, s) == -1)
+		log_fatal(1, "epoll: %s", strerror(errno));
+	(void)take_lanes(d);
 	d->master = (struct watch){ .fd = s->channel, .run = on_master,
 	    .ctx = d };
 	if (loop_watch(d->loop, &d->master, EPOLLIN) == -1)

@@ -24,6 +24,7 @@
 #include "base/sig.h"
 #include "process/channel.h"
 #include "process/check.h"
+#include "process/meet.h"
 #include "process/peer.h"
 #include "process/role.h"
 #include "process/sandbox.h"
@@ -37,6 +38,7 @@ struct keeper {
 	struct servers	*servers;
 	struct checks	*checks;
 	struct peers	*peers;
+	struct meets	*meets;
 	struct watch	 master;
 	struct timer	 lag;		/* on: not ready yet */
 };
@@ -64,17 +66,6 @@ on_room(void *ctx, struct group *g)
 
 	if (k->peers != NULL)
 		count_room(peers_count(k->peers), g);
-}
-
-/* What came is the peers' to hear, and to close. */
-static int
-meet_all(struct keeper *k)
-{
-	while (k->s->nmeets > 0)
-		if (peers_meet(k->peers,
-		    &k->s->meets[--k->s->nmeets]) == -1)
-			return -1;
-	return 0;
 }
 
 static void
@@ -152,7 +143,8 @@ on_meet(void *ctx, struct rd *r, int *fds)
 {
 	struct keeper	*k = ctx;
 
-	return setup_on_meet(k->s, r, fds) == -1 ? -1 : meet_all(k);
+	return setup_on_meet(k->s, r, fds) == -1 ? -1 :
+	    meets_take(k->meets, k->s);
 }
 
 static const struct channel_rule orders[] = {
@@ -203,6 +195,8 @@ begin(struct keeper *k)
 			servers_commit(k->servers, g->number);
 	}
 	k->peers = peers_new(k->loop, k->servers, k->checks);
+	k->meets = meets_new(k->loop, ROLE_WORKER | ROLE_CONTROL, peers_hello,
+	    k->peers);
 	if (servers_inherited(k->servers))
 		count_settle(peers_count(k->peers));
 	k->lag = (struct timer){ .run = on_lag, .ctx = k };
@@ -210,7 +204,7 @@ begin(struct keeper *k)
 		.fd = k->s->channel, .run = on_master, .ctx = k,
 	};
 	if (loop_watch(k->loop, &k->master, EPOLLIN) == -1 ||
-	    meet_all(k) == -1)
+	    meets_take(k->meets, k->s) == -1)
 		log_fatal(1, "epoll_ctl: %s", strerror(errno));
 }
 

@@ -29,21 +29,12 @@ struct peer {
 	LIST_ENTRY(peer) link;
 };
 
-/* Where they say hello. */
-struct meet {
-	struct peers		*all;
-	struct setup_meet	 from;
-	struct watch		 watch;
-	LIST_ENTRY(meet)	 link;
-};
-
 struct peers {
 	struct loop	*loop;
 	struct servers	*servers;
 	struct checks	*checks;
 	struct count	*count;
-	LIST_HEAD(, meet) meets;	/* these two for leak checkers */
-	LIST_HEAD(, peer) peers;
+	LIST_HEAD(, peer) peers;	/* for leak checkers */
 	size_t		 npeers, npeers_max;
 };
 
@@ -308,85 +299,29 @@ on_peer(void *ctx, uint32_t events)
 	drop_peer(p);
 }
 
-static int
-on_hello(void *ctx, struct rd *r, int *fds)
+bool
+peers_hello(void *ctx, unsigned int role, const char *pool, int fd)
 {
-	struct meet	*m = ctx;
-	struct peers	*all = m->all;
+	struct peers	*all = ctx;
 	struct peer	*p;
 
-	(void)r;
-	if (!channel_is_one(fds[0]))
-		return -1;
 	if (all->npeers == all->npeers_max) {
 		log_warn("more than %zu processes would speak to the keeper; "
-		    "those of pool %s must wait", all->npeers_max,
-		    m->from.pool);
-		return 0;
+		    "those of pool %s must wait", all->npeers_max, pool);
+		return false;
 	}
 	p = mem_calloc(1, sizeof(*p));
 	p->all = all;
-	p->role = m->from.role;
-	memcpy(p->client.pool, m->from.pool, sizeof(p->client.pool));
-	p->watch = (struct watch){ .fd = fds[0], .run = on_peer, .ctx = p };
+	p->role = role;
+	memcpy(p->client.pool, pool, sizeof(p->client.pool));
+	p->watch = (struct watch){ .fd = fd, .run = on_peer, .ctx = p };
 	if (loop_watch(all->loop, &p->watch, EPOLLIN) == -1) {
 		free(p);
-		return 0;
+		return false;
 	}
-	fds[0] = -1;
 	LIST_INSERT_HEAD(&all->peers, p, link);
 	all->npeers++;
-	return 0;
-}
-
-static const struct channel_rule greetings[] = {
-	{ MSG_HELLO,	ROLE_WORKER | ROLE_CONTROL,	1,	on_hello },
-};
-
-/* The pool is no more. */
-static void
-part(struct meet *m)
-{
-	loop_unwatch(m->all->loop, &m->watch);
-	close(m->watch.fd);
-	LIST_REMOVE(m, link);
-	free(m);
-}
-
-/* What comes here is from any of many: one that errs ends it for none. */
-static void
-on_meet_event(void *ctx, uint32_t events)
-{
-	struct meet	*m = ctx;
-
-	(void)events;
-	switch (channel_dispatch(m->watch.fd, m->from.role, greetings,
-	    nitems(greetings), m)) {
-	case 0:
-		part(m);
-		return;
-	case -1:
-		log_warn("somebody of pool %s did not say hello as one does",
-		    m->from.pool);
-	}
-}
-
-int
-peers_meet(struct peers *all, const struct setup_meet *from)
-{
-	struct meet	*m = mem_calloc(1, sizeof(*m));
-
-	m->all = all;
-	m->from = *from;
-	m->watch = (struct watch){
-		.fd = from->fd, .run = on_meet_event, .ctx = m,
-	};
-	if (loop_watch(all->loop, &m->watch, EPOLLIN) == -1) {
-		free(m);
-		return -1;
-	}
-	LIST_INSERT_HEAD(&all->meets, m, link);
-	return 0;
+	return true;
 }
 
 static size_t
@@ -413,7 +348,6 @@ peers_new(struct loop *loop, struct servers *servers, struct checks *checks)
 	all->checks = checks;
 	all->count = count_new(loop, servers, &answers);
 	all->npeers_max = peers_max();
-	LIST_INIT(&all->meets);
 	LIST_INIT(&all->peers);
 	return all;
 }

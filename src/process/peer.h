@@ -21,12 +21,9 @@ struct peers;
 struct peers	*peers_new(struct loop *loop, struct servers *servers,
 		    struct checks *checks);
 
-/*
- * Hear those who say hello there, until it reads end of file; takes over
- * from->fd.  0, or -1 with errno; then it is still the caller's.
- */
-int		 peers_meet(struct peers *peers,
-		    const struct setup_meet *from);
+/* One more; see meet_hello in meet.h. */
+bool		 peers_hello(void *peers, unsigned int role, const char *pool,
+		    int fd);
 
 /* What is counted for them. */
 struct count	*peers_count(const struct peers *peers);

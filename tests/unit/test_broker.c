@@ -71,9 +71,10 @@ static _Noreturn void
 be_broker(int channel, int *ends)
 {
 	static struct setup_generation	 gens[2];
-	static struct setup_meet	 given[POOLS];
+	static struct setup_meet	*given;
 	static struct setup		 s;
 
+	given = mem_calloc(POOLS, sizeof(*given));
 	gens[0] = generation(1);
 	gens[1] = generation(2);
 	for (size_t i = 0; i < POOLS; i++) {
@@ -398,6 +399,44 @@ START_TEST(an_agent_that_will_be_configured_is_to_come_again)
 }
 END_TEST
 
+/* A pool that comes and goes, more often than there may be at a time. */
+START_TEST(pools_that_are_no_more_leave_no_trace)
+{
+	struct broker_line	 b;
+	uint8_t			 grant[GRANT_SEALED];
+	uint8_t			 buf[4 + SETUP_NAME_MAX];
+	struct wr		 w;
+
+	for (int i = 0; i < SETUP_LANES_MAX + 10; i++) {
+		char	 pool[SETUP_NAME_MAX] = "";
+		int	 one[2], two[2], fds[2];
+
+		ck_assert_int_eq(channel_pair(one), 0);
+		ck_assert_int_eq(channel_pair(two), 0);
+		snprintf(pool, sizeof(pool), "p%d", i);
+		wr_init(&w, buf, sizeof(buf));
+		wr_u32(&w, ROLE_WORKER);
+		wr_bytes(&w, pool, sizeof(pool));
+		fds[0] = one[0];
+		fds[1] = two[0];
+		ck_assert_int_eq(channel_send_by(master, MSG_MEET, buf,
+		    sizeof(buf), fds, 2, io_now_ms() + UNIT_MS), 0);
+		for (size_t j = 0; j < 2; j++) {
+			close(one[j]);
+			/* It is closed there, too. */
+			if (j == 1)
+				ck_assert_int_ne(unit_wait(two[1], POLLIN,
+				    UNIT_MS) & POLLHUP, 0);
+			close(two[j]);
+		}
+	}
+	b = dial(HUB);
+	make_grant(grant, "one", TUNNEL_CONTROL, "hub", UNIT_MS);
+	ck_assert_int_eq(join(&b, grant), TUNNEL_OK);
+	broker_line_hang_up(&b);
+}
+END_TEST
+
 START_TEST(a_topic_of_others_is_refused)
 {
 	uint8_t			 asked[1024], grant[GRANT_SEALED], buf[64];
@@ -532,6 +571,7 @@ main(void)
 	tcase_add_loop_test(tc, an_address_that_is_none_ends_the_line, 0, 4);
 	tcase_add_test(tc, an_agent_that_is_not_configured_is_refused);
 	tcase_add_test(tc, an_agent_that_will_be_configured_is_to_come_again);
+	tcase_add_test(tc, pools_that_are_no_more_leave_no_trace);
 	tcase_add_test(tc, a_topic_of_others_is_refused);
 	tcase_add_test(tc,
 	    a_pool_has_the_topics_that_it_leads_to_and_no_other);
