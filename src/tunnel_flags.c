@@ -16,8 +16,8 @@
 #define HUB_PRESET	"0.0.0.0"
 #define AGENT_PRESET	"127.0.0.1"
 
-#define END	"{\"Domain\":\"tcp\",\"Addr\":\"HOST:PORT\"}"
-#define WANT	"want {\"Listen\":" END ",\"Forward\":" END "}"
+#define SIDE	"{\"Domain\":\"tcp\",\"Addr\":\"HOST:PORT\"}"
+#define WANT	"want {\"Listen\":" SIDE ",\"Forward\":" SIDE "}"
 
 static void
 put_string(FILE *out, const char *text)

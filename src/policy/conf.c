@@ -92,6 +92,14 @@ conf_backend_of(const struct conf *conf, const struct conf_listener *l,
 	return b == CONF_NOWHERE ? NULL : &conf->backends[b];
 }
 
+bool
+conf_backend_has(const struct conf_backend *b, size_t index)
+{
+	return b != NULL && b->servers.n > 0 &&
+	    index >= b->servers.v[0].index &&
+	    index - b->servers.v[0].index < b->servers.n;
+}
+
 /* "key", or "group.key", of a section. */
 static const struct conf_key *
 find_in(enum conf_section section, const char *key)

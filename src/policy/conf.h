@@ -457,8 +457,8 @@ struct conf_listener {
 		struct conf_texts	 key;	/* of each certificate */
 		struct conf_texts	 chain;	/* none, or of each */
 		int			 min_version;
-		char			*ciphers;	/* TLS 1.2, or "" */
-		char			*ciphersuites;	/* TLS 1.3 */
+		char			*ciphers;	/* 1.2; "": OpenSSL's */
+		char			*ciphersuites;	/* 1.3 */
 		char			*curves;
 		int			 client_verify;
 		char			*client_ca;	/* "" for none */
@@ -602,6 +602,13 @@ const struct conf_backend	*conf_backend_of(const struct conf *conf,
 
 /* How many numbers there are. */
 size_t	 conf_ways(const struct conf_listener *l);
+
+/*
+ * Is the server of that index the backend's, NULL allowed?  Each backend's
+ * have one number after the other, so it is servers.v[index -
+ * servers.v[0].index].
+ */
+bool	 conf_backend_has(const struct conf_backend *b, size_t index);
 
 /*
  * The account that somebody becomes at a listener, or CONF_NOWHERE: the first

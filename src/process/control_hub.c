@@ -16,7 +16,7 @@
 /* What a client asked of the broker. */
 struct hub {
 	uint16_t	 type;
-	const char	*member;	/* that an object of the answer is */
+	const char	*member;	/* of what is answered */
 	const char	*total;
 	size_t		 told;
 	char		 last[NET_TEXT_MAX];

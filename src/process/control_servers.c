@@ -75,15 +75,12 @@ server_at(const struct conf *conf, uint32_t index,
     const struct conf_backend **b)
 {
 	for (size_t i = 0; i < conf->nbackends; i++) {
-		const struct conf_servers	*list =
-		    &conf->backends[i].servers;
+		const struct conf_backend	*at = &conf->backends[i];
 
-		/* Each backend's have one number after the other. */
-		if (list->n == 0 || index < list->v[0].index ||
-		    index - list->v[0].index >= list->n)
+		if (!conf_backend_has(at, index))
 			continue;
-		*b = &conf->backends[i];
-		return &list->v[index - list->v[0].index];
+		*b = at;
+		return &at->servers.v[index - at->servers.v[0].index];
 	}
 	return NULL;
 }

@@ -94,16 +94,13 @@ static struct server *
 server_of(const struct client *c, const struct generation *g, uint32_t server)
 {
 	const struct conf_listener	*l;
-	const struct conf_servers	*list;
 
 	for (uint32_t i = 0; g != NULL && i < g->conf->nlisteners; i++) {
 		l = listener_of(c, g, i);
-		for (size_t j = 0; l != NULL && j < conf_ways(l); j++) {
-			list = &conf_backend_of(g->conf, l, j)->servers;
-			if (list->n > 0 && server >= list->v[0].index &&
-			    server - list->v[0].index < list->n)
+		for (size_t j = 0; l != NULL && j < conf_ways(l); j++)
+			if (conf_backend_has(conf_backend_of(g->conf, l, j),
+			    server))
 				return g->servers[server];
-		}
 	}
 	return NULL;
 }

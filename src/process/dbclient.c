@@ -120,8 +120,11 @@ must_wait(const struct dbclient *d, struct mysql_bytes listener)
 static bool
 is_expected(const struct dbclient *d)
 {
-	for (size_t i = 0; i < d->s->ngenerations; i++)
-		if (d->s->generations[i].conf->query_table.wanted)
+	const struct setup	*s = d->s;
+
+	for (size_t i = 0; i < s->ngenerations; i++)
+		if (s->generations[i].number > s->committed &&
+		    s->generations[i].conf->query_table.wanted)
 			return true;
 	return false;
 }
@@ -138,10 +141,10 @@ take(struct dbclient *d, const uint8_t *p, size_t len)
 		d->in.malformed++;
 		return true;
 	}
-	if (d->table == NULL && is_expected(d) && !d->over)
-		return false;
-	if (d->table == NULL) {		/* of a generation that is no more */
-		d->in.malformed++;
+	if (d->table == NULL) {
+		if (is_expected(d) && !d->over)
+			return false;
+		d->in.malformed++;	/* of a generation that is no more */
 		return true;
 	}
 	if (table_add(d->table, &q))
@@ -311,9 +314,10 @@ password_of(struct setup_generation *gen, enum conf_file_kind kind,
 
 /* What is in effect now, or will be soon. */
 static void
-use(struct dbclient *d, uint32_t number)
+use(struct dbclient *d)
 {
-	struct setup_generation	*gen = setup_generation(d->s, number);
+	struct setup_generation	*gen = setup_generation(d->s,
+				    d->s->committed);
 
 	if (gen == NULL)
 		gen = &d->s->generations[d->s->ngenerations - 1];
@@ -356,8 +360,11 @@ on_file(void *ctx, struct rd *r, int *fds)
 static int
 on_commit(void *ctx, struct rd *r, int *fds)
 {
+	struct dbclient	*d = ctx;
+
 	(void)fds;
-	use(ctx, rd_u32(r));
+	d->s->committed = rd_u32(r);
+	use(d);
 	return 0;
 }
 
@@ -415,14 +422,6 @@ on_warm_done(void *ctx, const char *why)
 	(void)answer(p, p->asked, why);
 }
 
-static bool
-has_server(const struct conf_backend *b, uint32_t server)
-{
-	return b != NULL && b->servers.n > 0 &&
-	    server >= b->servers.v[0].index &&
-	    server - b->servers.v[0].index < b->servers.n;
-}
-
 /* Does the pool have a listener where users become that, at that server? */
 static const struct conf_backend *
 find_backend(const struct conf *conf, const char *pool,
@@ -438,7 +437,7 @@ find_backend(const struct conf *conf, const char *pool,
 			const struct conf_backend	*b =
 			    conf_backend_of(conf, l, j);
 
-			if (has_server(b, server))
+			if (conf_backend_has(b, server))
 				return b;
 		}
 	}
@@ -647,7 +646,7 @@ dbclient_main(struct setup *s)
 		log_warn("libmariadb is not here: %s", why);
 	else
 		d->lookup = lookup_new(d->loop, d->lib);
-	use(d, s->committed);
+	use(d);
 	d->meets = meets_new(d->loop, ROLE_WORKER | ROLE_AUTH, on_hello, d);
 	if (meets_take(d->meets, s) == -1)
 		log_fatal(1, "epoll: %s", strerror(errno));

@@ -182,7 +182,7 @@ stream_new_zstd(struct stream *inner)
 		.read_wants = inner->read_wants,
 		.write_wants = inner->write_wants,
 	};
-	z->whole = true;		/* nothing lacks of nothing */
+	z->whole = true;		/* no frame has begun */
 	z->in_buf = mem_calloc(1, PIECE);
 	z->out_buf = mem_calloc(1, ZSTD_compressBound(PIECE));
 	z->c = ZSTD_createCCtx();

@@ -48,9 +48,9 @@ struct mysql_code_try {
 /* What is said of it. */
 struct mysql_code_pass {
 	bool			 right;
-	uint32_t		 wait_s;	/* too many tries: seconds */
+	uint32_t		 wait_s;	/* unread: too many tries */
 	struct mysql_bytes	 account;	/* that it becomes */
-	struct mysql_bytes	 database;	/* for who names none */
+	struct mysql_bytes	 database;	/* if it names none */
 	uint8_t			 stored[MYSQL_SHA1_LEN];	/* of its
 						   password */
 };

@@ -22,7 +22,7 @@
 #define MYSQL_PROTOCOL_10	10
 #define MYSQL_NONCE_LEN		20
 #define MYSQL_SSL_REQUEST_LEN	32
-#define MYSQL_PAYLOAD_MAX	(64 * 1024)	/* of any of a login */
+#define MYSQL_PAYLOAD_MAX	(64 * 1024)	/* of a login's packet */
 
 struct mysql_greeting {
 	struct mysql_bytes	 version;

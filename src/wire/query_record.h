@@ -64,10 +64,10 @@ struct query_record {
 	struct mysql_bytes	 server;
 	struct mysql_bytes	 user;
 	struct mysql_bytes	 database;
-	struct mysql_bytes	 charset;	/* its, as "utf8mb4" */
+	struct mysql_bytes	 charset;	/* client's: "utf8mb4" */
 	struct mysql_bytes	 statement;	/* SQL, schema, table; cut */
 	uint64_t		 statement_len;	/* its true one */
-	struct mysql_bytes	 values;	/* as above; len 0: none */
+	struct mysql_bytes	 values;	/* a list; len 0: none */
 	bool			 values_cut;	/* there were more */
 };
 

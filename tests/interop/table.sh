@@ -254,9 +254,18 @@ in_effect() {
 	has_told "generation $1 is in effect"
 }
 
+too_long() {
+	grep -c 'it took too long' "$scratch/gate.log" || true
+}
+
+has_lost_patience() {
+	[ "$(too_long)" -gt "$1" ]
+}
+
 # The configuration has no table any more while rows wait for it.
 given_up() {
 	empty
+	before=$(too_long)
 	kill -STOP "$table_pid"
 	mariadb --no-defaults -h 127.0.0.1 -P "$gate" -u app -psecret demo \
 	    -e "DO 'the last'"
@@ -267,8 +276,11 @@ given_up() {
 	until_true 15 in_effect 2
 	mariadb --no-defaults -h 127.0.0.1 -P "$gate" -u app -psecret demo \
 	    -e "DO 'in secret'"
-	# Longer than the writer has patience, so it connects anew.
-	sleep 3
+	# It connects anew, to where its configuration said.
+	until_true 15 has_lost_patience "$before" || {
+		kill -CONT "$table_pid"
+		fail "$(tail "$scratch/gate.log")"
+	}
 	kill -CONT "$table_pid"
 	until_true 20 rows_are "WHERE sql_string = 'DO ''the last'''" 1 ||
 	    fail "$(tail "$scratch/gate.log")"

@@ -170,6 +170,20 @@ join(struct broker_line *b, const uint8_t *grant)
 	return broker_join(b, grant, io_now_ms() + UNIT_MS, NULL, &end);
 }
 
+/* What an agent of that name is told when it comes. */
+static int
+come_as(const char *agent)
+{
+	struct broker_line	 b = dial(HUB);
+	uint8_t			 grant[GRANT_SEALED];
+	int			 code;
+
+	make_grant(grant, agent, TUNNEL_CONTROL, "hub", UNIT_MS);
+	code = join(&b, grant);
+	broker_line_hang_up(&b);
+	return code;
+}
+
 static int
 open_topic(struct broker_line *b, const char *topic, const uint8_t *grant,
     struct broker_found *found, int *fd)
@@ -364,48 +378,30 @@ END_TEST
 
 START_TEST(an_agent_that_is_not_configured_is_refused)
 {
-	struct broker_line	 b = dial(HUB);
-	uint8_t			 grant[GRANT_SEALED];
-
-	make_grant(grant, "three", TUNNEL_CONTROL, "hub", UNIT_MS);
-	ck_assert_int_eq(join(&b, grant), TUNNEL_BAD_LOGIN);
-	broker_line_hang_up(&b);
+	ck_assert_int_eq(come_as("three"), TUNNEL_BAD_LOGIN);
 }
 END_TEST
 
 START_TEST(an_agent_that_will_be_configured_is_to_come_again)
 {
-	struct broker_line	 b;
-	uint8_t			 grant[GRANT_SEALED];
-	int64_t			 until = io_now_ms() + UNIT_MS;
-	int			 code;
+	int64_t	 until = io_now_ms() + UNIT_MS;
+	int	 code;
 
-	b = dial(HUB);
-	make_grant(grant, "four", TUNNEL_CONTROL, "hub", UNIT_MS);
-	ck_assert_int_eq(join(&b, grant), TUNNEL_BUSY);
-	broker_line_hang_up(&b);
+	ck_assert_int_eq(come_as("four"), TUNNEL_BUSY);
 	ck_assert_int_eq(channel_send_u32(master, MSG_COMMIT, 2), 0);
-	do {
-		b = dial(HUB);
-		make_grant(grant, "four", TUNNEL_CONTROL, "hub", UNIT_MS);
-		code = join(&b, grant);
-		broker_line_hang_up(&b);
-	} while (code == TUNNEL_BUSY && io_now_ms() < until);
+	do
+		code = come_as("four");
+	while (code == TUNNEL_BUSY && io_now_ms() < until);
 	ck_assert_int_eq(code, TUNNEL_OK);
-	b = dial(HUB);
-	make_grant(grant, "two", TUNNEL_CONTROL, "hub", UNIT_MS);
-	ck_assert_int_eq(join(&b, grant), TUNNEL_BAD_LOGIN);
-	broker_line_hang_up(&b);
+	ck_assert_int_eq(come_as("two"), TUNNEL_BAD_LOGIN);
 }
 END_TEST
 
 /* A pool that comes and goes, more often than there may be at a time. */
 START_TEST(pools_that_are_no_more_leave_no_trace)
 {
-	struct broker_line	 b;
-	uint8_t			 grant[GRANT_SEALED];
-	uint8_t			 buf[4 + SETUP_NAME_MAX];
-	struct wr		 w;
+	uint8_t		 buf[4 + SETUP_NAME_MAX];
+	struct wr	 w;
 
 	for (int i = 0; i < SETUP_LANES_MAX + 10; i++) {
 		char	 pool[SETUP_NAME_MAX] = "";
@@ -421,19 +417,15 @@ START_TEST(pools_that_are_no_more_leave_no_trace)
 		fds[1] = two[0];
 		ck_assert_int_eq(channel_send_by(master, MSG_MEET, buf,
 		    sizeof(buf), fds, 2, io_now_ms() + UNIT_MS), 0);
-		for (size_t j = 0; j < 2; j++) {
-			close(one[j]);
-			/* It is closed there, too. */
-			if (j == 1)
-				ck_assert_int_ne(unit_wait(two[1], POLLIN,
-				    UNIT_MS) & POLLHUP, 0);
-			close(two[j]);
-		}
+		close(one[0]);
+		close(two[0]);
+		close(one[1]);
+		/* It is closed there, too. */
+		ck_assert_int_ne(unit_wait(two[1], POLLIN, UNIT_MS) &
+		    POLLHUP, 0);
+		close(two[1]);
 	}
-	b = dial(HUB);
-	make_grant(grant, "one", TUNNEL_CONTROL, "hub", UNIT_MS);
-	ck_assert_int_eq(join(&b, grant), TUNNEL_OK);
-	broker_line_hang_up(&b);
+	ck_assert_int_eq(come_as("one"), TUNNEL_OK);
 }
 END_TEST
 
